@@ -1,0 +1,77 @@
+// Package inspector turns untrusted requests into checked ones. It is the
+// only way inward: the gRPC client takes nothing but the types made here, and
+// they can't be made elsewhere. Both doors and the gRPC server use it.
+//
+// Fields are checked in the order locator, to_self_delay, encrypted_blob,
+// signature; the first failure is reported, as a *teos.Error whose cause is a
+// line of the table of errors in docs/protocol.md.
+package inspector
+
+import (
+	"vigil/internal/teos"
+)
+
+// Inspector checks requests against the operator's limits.
+type Inspector struct {
+	limits Limits
+}
+
+// Limits are the operator's. See New for what they may be.
+type Limits struct {
+	// MinToSelfDelay is the least to_self_delay accepted, in blocks: under
+	// it there may be no time to answer a breach.
+	MinToSelfDelay uint32
+	// MaxBlobSize is the greatest encrypted blob accepted, in bytes.
+	MaxBlobSize int
+}
+
+// New returns an Inspector for these limits.
+func New(l Limits) *Inspector { return &Inspector{limits: l} }
+
+// MaxBlobSize returns the limit, for those who bound what they read by it.
+func (i *Inspector) MaxBlobSize() int { return i.limits.MaxBlobSize }
+
+// Register is a checked registration.
+type Register struct {
+	user    teos.UserID
+	dialect teos.Dialect
+}
+
+// User returns who registers.
+func (r Register) User() teos.UserID { return r.user }
+
+// Dialect returns the dialect that the user showed by the field it used.
+func (r Register) Dialect() teos.Dialect { return r.dialect }
+
+// AddAppointment is a checked appointment with a well-formed signature, whose
+// key is not known yet to be a user's.
+type AddAppointment struct {
+	appointment teos.Appointment
+	signature   teos.Signature
+}
+
+// Appointment returns the appointment.
+func (r AddAppointment) Appointment() teos.Appointment { return r.appointment }
+
+// Signature returns the user's signature over the appointment.
+func (r AddAppointment) Signature() teos.Signature { return r.signature }
+
+// GetAppointment is a checked question for an appointment.
+type GetAppointment struct {
+	locator   teos.Locator
+	signature teos.Signature
+}
+
+// Locator returns which appointment is asked for.
+func (r GetAppointment) Locator() teos.Locator { return r.locator }
+
+// Signature returns the user's signature over the question.
+func (r GetAppointment) Signature() teos.Signature { return r.signature }
+
+// GetSubscriptionInfo is a checked question for a subscription.
+type GetSubscriptionInfo struct {
+	signature teos.Signature
+}
+
+// Signature returns the user's signature over the question.
+func (r GetSubscriptionInfo) Signature() teos.Signature { return r.signature }
