@@ -1,0 +1,91 @@
+# Needs Go, make and git. Tools that a target wants besides are built from pinned
+# sources (.ci/tools) into .cache on first use.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+
+# The longest one package's tests may take.
+TEST_TIMEOUT ?= 10m
+# How long `make fuzz` spends on each target.
+FUZZTIME ?= 10s
+
+BIN := $(CURDIR)/.cache/bin
+PROTO := proto/buf.yaml proto/buf.gen.yaml $(wildcard proto/vigil/v1/*.proto)
+
+.PHONY: help
+help: ## Show this help.
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## Build the binary, ./vigil.
+	$(GOBUILD) -o vigil ./plugin
+
+.PHONY: demo
+demo: ## Watch a breach and its penalty, start to end, on a private chain.
+	go run ./tests/demo
+
+.PHONY: test
+test: ## Run all tests, with the race detector where there is a C compiler.
+	@for node in bitcoind lightningd; do \
+		echo "$$node: $$(command -v $$node || echo "none on PATH, tests that need it are skipped")"; \
+	done
+	@race=-race; go build -race -o /dev/null runtime/cgo 2>/dev/null || { \
+		race=; echo "no C compiler that works here: NO RACE DETECTOR in this run"; \
+	}; set -x; go test $$race -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint $(BIN)/buf ## Check formatting, go vet, linters and the proto files.
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(BIN)/golangci-lint run
+	$(BIN)/buf lint proto
+
+.PHONY: generate
+generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc ## Generate internal/towerpb from proto/.
+	PATH=$(BIN):$$PATH buf generate proto --template proto/buf.gen.yaml
+
+.PHONY: check-generated
+check-generated: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc ## Fail if `make generate` would change a file.
+	PATH=$(BIN):$$PATH buf generate proto --template proto/buf.gen.yaml --output .cache/generated
+	diff -ru internal/towerpb .cache/generated/internal/towerpb
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s).
+	@git grep -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while read -r target; do \
+			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"); \
+		done; \
+	done
+
+.PHONY: release
+release: ## Build static binaries for all platforms into dist/, with SHA256SUMS.
+	rm -rf dist
+	GOOS=linux GOARCH=amd64 $(GOBUILD) -o dist/vigil-linux-amd64 ./plugin
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o dist/vigil-linux-arm64 ./plugin
+	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o dist/vigil-linux-armv6 ./plugin
+	cd dist && sha256sum vigil-* > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: clean
+clean: ## Remove what was built; tools and test nodes stay in .cache.
+	rm -rf vigil dist .cache/generated
+
+# A module of its own for buf: the protobuf version that it wants would override
+# the one that the generator is pinned to.
+$(BIN)/buf: .ci/tools/buf/go.mod
+	cd .ci/tools/buf && go build -trimpath -o $@ github.com/bufbuild/buf/cmd/buf
+	@touch $@
+
+$(BIN)/protoc-gen-go: TOOL = google.golang.org/protobuf/cmd/protoc-gen-go
+$(BIN)/protoc-gen-go-grpc: TOOL = google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(BIN)/golangci-lint: TOOL = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(BIN)/govulncheck: TOOL = golang.org/x/vuln/cmd/govulncheck
+$(BIN)/%: .ci/tools/go.mod
+	cd .ci/tools && go build -trimpath -o $@ $(TOOL)
+	@touch $@
