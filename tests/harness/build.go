@@ -1,0 +1,88 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	btcdVersion  = "v0.26.2"
+	buildTimeout = 10 * time.Minute
+)
+
+// Vigil returns the path of the plugin, built from the sources as they are
+// now, with the race detector in it when the test has it too.
+func Vigil(t T) string {
+	t.Helper()
+	path, err := buildVigil()
+	if err != nil {
+		t.Fatalf("build vigil: %v", err)
+	}
+	return path
+}
+
+// buildVigil builds the product once a process.
+var buildVigil = sync.OnceValues(func() (string, error) {
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	if raceEnabled {
+		return build(filepath.Join(root, ".cache", "vigil-race"), root, "./plugin", "-race")
+	}
+	return build(filepath.Join(root, ".cache", "vigil"), root, "./plugin")
+})
+
+// buildBtcd builds the test node where the cache does not hold it yet: its
+// version, and the hashes of all its sources, are pinned in tests/node.
+var buildBtcd = sync.OnceValues(func() (string, error) {
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(root, ".cache", "btcd-"+btcdVersion)
+	if _, err := os.Stat(target); err == nil {
+		return target, nil
+	}
+	return build(target, filepath.Join(root, "tests", "node"), "github.com/btcsuite/btcd")
+})
+
+// repository finds the repository's root above the working directory.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	for ; err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "tests", "node", "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.Join(err, errors.New("run this inside the repository"))
+}
+
+// build runs `go build` in dir and then renames the program into place, so
+// that processes that build or run the same one don't disturb each other.
+func build(target, dir, pkg string, flags ...string) (string, error) {
+	cache := filepath.Dir(target)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(cache, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
+	defer cancel()
+	out := filepath.Join(tmp, filepath.Base(target))
+	args := append([]string{"build", "-C", dir, "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%v: %w\n%s", cmd, err, msg)
+	}
+	return target, os.Rename(out, target)
+}
