@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"vigil/tests/harness"
@@ -146,9 +147,11 @@ func TestStandInFailsOnBrokenProtocol(t *testing.T) {
 	} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
+			var calls sync.WaitGroup
+			t.Cleanup(calls.Wait) // after the plugin's end, which ends the call
 			r := &recorder{T: t}
 			l := fake(r, node, nil)
-			go func() { _ = l.Call(t.Context(), method, map[string]any{}, nil) }()
+			calls.Go(func() { _ = l.Call(t.Context(), method, map[string]any{}, nil) })
 			harness.Until(t, "the stand-in to object", func() bool {
 				return slices.ContainsFunc(r.noted(), func(e string) bool { return strings.Contains(e, want) })
 			})
