@@ -1,8 +1,7 @@
 # Needs Go, make and git. Tools that a target wants besides are built from pinned
 # sources (.ci/tools) into .cache on first use.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
+.SHELLFLAGS := -euc
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -58,7 +57,7 @@ check-generated: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc ## Fa
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
-	@git grep -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
+	@git grep --untracked -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while read -r target; do \
 			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"); \
 		done; \
