@@ -31,6 +31,12 @@ func lightningdProgram() (string, error) {
 	return path, nil
 }
 
+// HasLightningd says why there is no lightningd to run here; nil when there is.
+func HasLightningd() error {
+	_, err := lightningdProgram()
+	return err
+}
+
 // real is a lightningd process that polls its backend every second.
 type real struct {
 	t       T
@@ -182,12 +188,11 @@ func (r *real) pluginPID() (pid int) {
 	return pid
 }
 
-// pluginLine is a line of lightningd's log that the plugin wrote.
-var pluginLine = regexp.MustCompile(`(?m)^\S+ (\w+)\s+plugin-vigil[^:]*: (.*)$`)
-
-// Log reads what lightningd wrote down.
+// Log reads what lightningd wrote down of the plugin.
 func (r *real) Log() (lines []LogLine) {
-	for _, found := range pluginLine.FindAllStringSubmatch(r.readLog(), -1) {
+	name := regexp.QuoteMeta(filepath.Base(r.binary))
+	line := regexp.MustCompile(`(?m)^\S+ (\w+)\s+plugin-` + name + `: (.*)$`)
+	for _, found := range line.FindAllStringSubmatch(r.readLog(), -1) {
 		lines = append(lines, LogLine{Level: strings.ToLower(found[1]), Message: found[2]})
 	}
 	return lines

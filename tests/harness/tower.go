@@ -42,7 +42,7 @@ type Tower interface {
 // Variants are all ways to run a tower, those that this machine lacks too.
 func Variants() []Variant {
 	bitcoind, noBitcoind := Bitcoind()
-	_, noLightningd := lightningdProgram()
+	noLightningd := HasLightningd()
 	if noLightningd == nil {
 		noLightningd = noBitcoind // its bitcoin-cli needs one
 	}
