@@ -1,0 +1,93 @@
+package tower
+
+import (
+	"context"
+	"fmt"
+
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/responder"
+)
+
+// WantsOlder implements chain.Tower: the header below which the window of
+// remembered blocks has yet to be filled.
+func (t *Tower) WantsOlder(ctx context.Context) (lowest chain.Header, wanted bool, err error) {
+	err = t.store.View(ctx, func(tx Tx) error {
+		tip, found, err := tx.Tip()
+		if err != nil || !found {
+			return err
+		}
+		lowest, found, err = tx.Lowest()
+		wanted = found && lowest.Height > max(1, back(tip.Height, t.window()))
+		return err
+	})
+	return lowest, wanted, err
+}
+
+// Backfill implements chain.Tower: it adds a block below the lowest stored
+// one. Appointments that were accepted since meet it here.
+func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
+	err := t.store.Update(ctx, func(tx Tx) error {
+		lowest, found, err := tx.Lowest()
+		if err != nil {
+			return err
+		}
+		if !found || lowest.Height != b.Height+1 || lowest.Prev != b.Hash {
+			return fmt.Errorf("%w: block %d %v is not below the lowest", errNotNext, b.Height, b.Hash)
+		}
+		if err := t.findBreaches(tx, b); err != nil {
+			return err
+		}
+		tip, _, err := tx.Tip()
+		if err != nil {
+			return err
+		}
+		return tx.PutBlock(b, b.Height >= back(tip.Height, t.terms.RecentBlocks))
+	})
+	if err == nil {
+		t.penaltyDue()
+	}
+	return err
+}
+
+// WantsRescan implements chain.Tower: a stored block by which a tracker that
+// was made late has yet to be judged.
+func (t *Tower) WantsRescan(ctx context.Context) (h chain.Header, wanted bool, err error) {
+	err = t.store.View(ctx, func(tx Tx) error {
+		tip, found, err := tx.Tip()
+		if err != nil || !found {
+			return err
+		}
+		height, found, err := tx.Unjudged(tip.Height)
+		if err != nil || !found {
+			return err
+		}
+		if lowest, _, err := tx.Lowest(); err != nil || lowest.Height > height {
+			h, wanted = lowest, true
+			return err
+		}
+		h, wanted, err = tx.Header(height)
+		return err
+	})
+	return h, wanted, err
+}
+
+// Rescan implements chain.Tower: trackers that are judged up to the block
+// before are judged by this one, which must be a stored one.
+func (t *Tower) Rescan(ctx context.Context, b *chain.Block) error {
+	return t.store.Update(ctx, func(tx Tx) error {
+		h, found, err := tx.Header(b.Height)
+		if err != nil {
+			return err
+		}
+		if !found || h.Hash != b.Hash {
+			return fmt.Errorf("%w: block %d %v is not the stored one", errNotNext, b.Height, b.Hash)
+		}
+		if lowest, _, err := tx.Lowest(); err != nil || lowest.Height == b.Height {
+			// What lies below is gone: nothing can judge by it any more.
+			if err := tx.SkipJudging(b.Height - 1); err != nil {
+				return err
+			}
+		}
+		return responder.Judge(tx, b)
+	})
+}

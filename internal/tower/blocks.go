@@ -1,0 +1,195 @@
+package tower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/responder"
+	"vigil/internal/tower/watcher"
+)
+
+// errNotNext says that the follower offered a block that does not stand on
+// the tip. Nothing was changed.
+var errNotNext = errors.New("block does not follow the tip")
+
+// Tip implements chain.Tower.
+func (t *Tower) Tip(ctx context.Context) (h chain.Header, found bool, err error) {
+	err = t.store.View(ctx, func(tx Tx) (err error) {
+		h, found, err = tx.Tip()
+		return err
+	})
+	return h, found, err
+}
+
+// Header implements chain.Tower.
+func (t *Tower) Header(ctx context.Context, height uint32) (h chain.Header, found bool, err error) {
+	err = t.store.View(ctx, func(tx Tx) (err error) {
+		h, found, err = tx.Header(height)
+		return err
+	})
+	return h, found, err
+}
+
+// Connect implements chain.Tower: it processes the block after the tip whole,
+// in one transaction, or not at all.
+func (t *Tower) Connect(ctx context.Context, b *chain.Block) error {
+	err := t.store.Update(ctx, func(tx Tx) error {
+		tip, found, err := tx.Tip()
+		if err != nil {
+			return err
+		}
+		if !found || tip.Height+1 != b.Height || tip.Hash != b.Prev {
+			return fmt.Errorf("%w: block %d %v", errNotNext, b.Height, b.Hash)
+		}
+		return t.process(tx, b)
+	})
+	if err == nil {
+		t.penaltyDue()
+	}
+	return err
+}
+
+// Begin implements chain.Tower: the first block ever, or the first after a
+// range that nobody can show us any more. That range is recorded as blind,
+// and the older blocks go: a fork can't be found across the gap.
+func (t *Tower) Begin(ctx context.Context, b *chain.Block) error {
+	err := t.store.Update(ctx, func(tx Tx) error {
+		tip, found, err := tx.Tip()
+		if err != nil {
+			return err
+		}
+		if found && tip.Height+1 < b.Height {
+			if err := tx.AddBlind(tip.Height+1, b.Height-1); err != nil {
+				return err
+			}
+			if err := tx.SkipJudging(b.Height - 1); err != nil {
+				return err
+			}
+		}
+		if err := tx.CutBlocks(b.Height); err != nil {
+			return err
+		}
+		return t.process(tx, b)
+	})
+	if err == nil {
+		t.penaltyDue()
+	}
+	return err
+}
+
+// process does all that a new tip means. The order matters: a breach found in
+// this block is judged by this block, as its penalty may be in it, too.
+func (t *Tower) process(tx Tx, b *chain.Block) error {
+	if err := t.findBreaches(tx, b); err != nil {
+		return err
+	}
+	if err := responder.Judge(tx, b); err != nil {
+		return err
+	}
+	if err := t.bury(tx, b.Height); err != nil {
+		return err
+	}
+	appointments, users, err := t.gatekeeper.Expire(tx, b.Height)
+	if err != nil {
+		return err
+	}
+	if appointments+users > 0 {
+		t.log.Info("subscriptions ended", "users", users, "appointments", appointments, "height", b.Height)
+	}
+	if err := tx.PutBlock(b, t.terms.RecentBlocks > 0); err != nil {
+		return err
+	}
+	if err := tx.CutRecent(back(b.Height, t.terms.RecentBlocks)); err != nil {
+		return err
+	}
+	return tx.CutBlocks(back(b.Height, t.window()))
+}
+
+// window is for how many blocks back headers are remembered.
+func (t *Tower) window() uint32 { return max(t.terms.RecentBlocks, headers) }
+
+// back returns the lowest height of the last n blocks up to a height.
+func back(height, n uint32) uint32 {
+	if height < n {
+		return 0
+	}
+	return height - n + 1
+}
+
+func (t *Tower) findBreaches(tx Tx, b *chain.Block) error {
+	matches, err := watcher.Scan(tx, b)
+	if err != nil {
+		return err
+	}
+	for _, m := range matches {
+		if m.Err != nil {
+			t.log.Warn("a dispute is on the chain and its appointment can't answer it",
+				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)
+			continue
+		}
+		t.log.Warn("breach found", "locator", m.Appointment.Locator,
+			"dispute", m.Dispute.ID, "height", b.Height, "penalty", m.Penalty.ID)
+		if err := responder.Track(tx, m.Appointment.Row, m.Dispute, b.Height, m.Penalty); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bury ends what is irrevocably resolved at a height: the appointment is
+// forgotten and its slots are the user's again.
+func (t *Tower) bury(tx Tx, height uint32) error {
+	buried, err := responder.Buried(tx, height)
+	if err != nil {
+		return err
+	}
+	for _, tr := range buried {
+		if err := t.resolve(tx, tr, height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32) error {
+	a, err := tx.AppointmentIn(tr.Row)
+	if err != nil {
+		return err
+	}
+	t.log.Warn("breach is over", "outcome", tr.Spend, "locator", a.Locator,
+		"dispute", tr.Dispute.ID, "spender", tr.Spender, "height", height)
+	if err := tx.DropTracker(tr.Row); err != nil {
+		return err
+	}
+	if tr.Spend == responder.Replaced {
+		// The dispute can't come back, but that is no reason to stop
+		// watching for what a user pays for.
+		return nil
+	}
+	r := Resolution{Tracker: tr, User: a.UserRow, Locator: a.Locator, Height: height, When: time.Now()}
+	if err := tx.AddResolution(r); err != nil {
+		return err
+	}
+	if err := tx.DropAppointment(tr.Row); err != nil {
+		return err
+	}
+	return tx.Refund(a.UserRow, a.Slots())
+}
+
+// Disconnect implements chain.Tower: everything above the fork is undone, and
+// every penalty that is not in the chain any more is due again.
+func (t *Tower) Disconnect(ctx context.Context, fork uint32) error {
+	err := t.store.Update(ctx, func(tx Tx) error {
+		if err := tx.UndoAbove(fork); err != nil {
+			return err
+		}
+		return tx.DropAbove(fork)
+	})
+	if err == nil {
+		t.penaltyDue()
+	}
+	return err
+}

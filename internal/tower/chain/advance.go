@@ -1,0 +1,147 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// progressEvery is how many blocks lie between two lines of a long catch-up.
+const progressEvery = 500
+
+// begin starts at the source's best block: the tower is of use at once, and
+// older blocks are filled in afterwards, newest first.
+func (f *Follower) begin(ctx context.Context, best uint32) error {
+	b, err := f.fetch(ctx, best)
+	if err != nil {
+		return err
+	}
+	f.config.Log.Info("first block", "height", b.Height, "hash", b.Hash)
+	return f.tower.Begin(ctx, b)
+}
+
+// advance connects the blocks after tip, up to best.
+func (f *Follower) advance(ctx context.Context, tip Header, best uint32) error {
+	for height := tip.Height + 1; height <= best; height++ {
+		b, err := f.fetch(ctx, height)
+		if err != nil {
+			return f.gone(ctx, height, best, err)
+		}
+		f.misses = 0
+		if b.Prev != tip.Hash {
+			f.forked = true // the next round finds where
+			return nil
+		}
+		if err := f.tower.Connect(ctx, b); err != nil {
+			return fmt.Errorf("process block %d: %w", height, err)
+		}
+		f.config.Log.Debug("block processed", "height", height, "hash", b.Hash, "txs", len(b.Txs))
+		if left := best - height; left > 0 && height%progressEvery == 0 {
+			f.config.Log.Info("catching up", "height", height, "left", left)
+		}
+		tip = Header{Height: height, Hash: b.Hash, Prev: b.Prev}
+	}
+	return nil
+}
+
+// gone decides whether the block after the tip is lost for good: pruned, or
+// missing again and again while later ones are served (lightningd does not
+// say why a block is missing). Only then does the tower go on behind the gap,
+// and only loudly.
+func (f *Follower) gone(ctx context.Context, height, best uint32, why error) error {
+	if !errors.Is(why, ErrPruned) && !f.missedOften(height, why) {
+		return why
+	}
+	first, err := f.firstServed(ctx, height, best)
+	if err != nil {
+		return err
+	}
+	if first.Height == height {
+		return errMoved
+	}
+	f.config.Log.Error("blocks can't be had any more: a breach in them was not seen",
+		"from", height, "to", first.Height-1, "err", why)
+	f.misses = 0
+	return f.tower.Begin(ctx, first)
+}
+
+func (f *Follower) missedOften(height uint32, why error) bool {
+	if !errors.Is(why, ErrNoBlock) {
+		return false
+	}
+	if f.missing != height {
+		f.missing, f.misses = height, 0
+	}
+	f.misses++
+	return f.misses >= missingTries
+}
+
+// firstServed returns the lowest block in a range that the source serves. A
+// node throws away its oldest blocks first, so what it has is an upper part.
+func (f *Follower) firstServed(ctx context.Context, from, to uint32) (*Block, error) {
+	found, err := f.fetch(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	for from < to {
+		middle := from + (to-from)/2
+		b, err := f.fetch(ctx, middle)
+		switch {
+		case err == nil:
+			found, to = b, middle
+		case errors.Is(err, ErrPruned), errors.Is(err, ErrNoBlock):
+			from = middle + 1
+		default:
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// older does one step of work on blocks that lie behind the tip: first it
+// fills the window in, newest first, for appointments that come late and for
+// forks, then it looks again for what befell breaches that were found late.
+func (f *Follower) older(ctx context.Context) (more bool, err error) {
+	lowest, wanted, err := f.tower.WantsOlder(ctx)
+	if err != nil {
+		return false, err
+	}
+	if wanted {
+		more, err := f.backfill(ctx, lowest)
+		if more || err != nil {
+			return more, err
+		}
+	}
+	again, wanted, err := f.tower.WantsRescan(ctx)
+	if err != nil || !wanted {
+		return false, err
+	}
+	return true, f.rescan(ctx, again)
+}
+
+func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err error) {
+	b, err := f.fetch(ctx, lowest.Height-1)
+	if errors.Is(err, ErrPruned) {
+		return false, nil // older blocks help only those who come late
+	}
+	if err != nil {
+		return false, err
+	}
+	if b.Hash != lowest.Prev {
+		f.forked = true
+		return false, errMoved
+	}
+	return true, f.tower.Backfill(ctx, b)
+}
+
+func (f *Follower) rescan(ctx context.Context, h Header) error {
+	b, err := f.fetch(ctx, h.Height)
+	if err != nil {
+		return err
+	}
+	if b.Hash != h.Hash {
+		f.forked = true
+		return errMoved
+	}
+	return f.tower.Rescan(ctx, b)
+}

@@ -1,0 +1,287 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Errors that stop the follower from going on. It keeps trying.
+var (
+	// ErrWrongNetwork says that the source serves another chain.
+	ErrWrongNetwork = errors.New("the chain source is on another network")
+	// ErrDeepFork says that the source's chain leaves ours below all that
+	// is remembered: an operator must look.
+	ErrDeepFork = errors.New("the chain source's branch leaves ours deeper than we remember")
+	// errMoved says that the source changed its mind between two calls.
+	errMoved = errors.New("the chain moved while it was read")
+)
+
+// Timing of the follower.
+const (
+	callTimeout = 90 * time.Second
+	minBackoff  = time.Second
+	maxBackoff  = 30 * time.Second
+	// idleChecks is how many quiet polls of a source without hashes pass
+	// until the tip is compared all the same: a whole block is fetched.
+	idleChecks = 10
+	// missingTries is how often a block must be missing, while later ones
+	// are served, before it counts as gone.
+	missingTries = 3
+)
+
+// BlockHasher is a Source that can tell a hash without the whole block.
+type BlockHasher interface {
+	BlockHash(ctx context.Context, height uint32) (chainhash.Hash, error)
+}
+
+// Config is how to follow.
+type Config struct {
+	// Network is the name that the source must give, as in Tip.
+	Network string
+	// Poll is how often to ask without a hint.
+	Poll time.Duration
+	Log  *slog.Logger
+}
+
+// Follower keeps a Tower on the best chain of a Source. It compares and does
+// not trust events: a hint only wakes it up.
+type Follower struct {
+	source Source
+	tower  Tower
+	params *Params
+	config Config
+	hint   chan struct{}
+
+	missing uint32 // height that was missing last
+	misses  int    // how often in a row
+	forked  bool   // a block did not stand on ours
+	hinted  bool   // something happened that may be a fork
+	idle    int    // quiet polls since the tip was compared
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is what the follower last saw of its source.
+type Status struct {
+	// Height is the best height that the source told; 0 before it did.
+	Height uint32
+	// Err is why the last round failed, nil if it did not.
+	Err error
+}
+
+// NewFollower returns a Follower; Run does its work. It fails with
+// ErrUnknownNetwork.
+func NewFollower(s Source, t Tower, c Config) (*Follower, error) {
+	params, err := ParamsFor(c.Network)
+	if err != nil {
+		return nil, err
+	}
+	f := &Follower{source: s, tower: t, params: params, config: c, hint: make(chan struct{}, 1), hinted: true}
+	return f, nil
+}
+
+// Hint says that there may be a new block. It never blocks.
+func (f *Follower) Hint() {
+	select {
+	case f.hint <- struct{}{}:
+	default:
+	}
+}
+
+// Status returns what the follower last saw.
+func (f *Follower) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+func (f *Follower) setStatus(change func(*Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status)
+}
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) {
+	backoff := minBackoff
+	for ctx.Err() == nil {
+		more, err := f.round(ctx)
+		f.report(ctx, err)
+		switch {
+		case err != nil:
+			f.wait(ctx, jitter(backoff))
+			backoff = min(2*backoff, maxBackoff)
+		case more:
+			backoff = minBackoff
+		default:
+			backoff = minBackoff
+			f.wait(ctx, f.config.Poll)
+		}
+	}
+}
+
+// jitter spreads retries: half to all of d.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2) //nolint:gosec // not a secret
+}
+
+// report logs a failure when it begins and when it ends, not at each try.
+func (f *Follower) report(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	before := f.Status().Err
+	f.setStatus(func(s *Status) { s.Err = err })
+	switch {
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		f.config.Log.Warn("the chain can't be followed now; trying again", "err", err)
+	case err == nil && before != nil:
+		f.config.Log.Info("the chain is being followed again")
+	}
+}
+
+func (f *Follower) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-f.hint:
+		f.hinted = true
+	case <-timer.C:
+	}
+}
+
+// round brings the tower to the source's tip, then does one step of older
+// work; more says that there may be another.
+func (f *Follower) round(ctx context.Context) (more bool, err error) {
+	best, err := f.best(ctx)
+	if err != nil {
+		return false, err
+	}
+	tip, found, err := f.tower.Tip(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		return true, f.begin(ctx, best)
+	}
+	if f.mayHaveForked(tip, best) {
+		fork, err := f.fork(ctx, tip, best)
+		if err != nil {
+			return false, err
+		}
+		f.forked, f.hinted = false, false
+		if fork < tip.Height {
+			f.config.Log.Warn("reorg", "from", tip.Height, "fork", fork, "best", best)
+			return true, f.tower.Disconnect(ctx, fork)
+		}
+	}
+	if best > tip.Height {
+		return true, f.advance(ctx, tip, best)
+	}
+	return f.older(ctx)
+}
+
+// mayHaveForked tells whether to compare the tip with the source's. A block
+// that follows tells by itself where it stands; without one, a source that
+// must send a whole block for that is asked on suspicion only.
+func (f *Follower) mayHaveForked(tip Header, best uint32) bool {
+	if _, cheap := f.source.(BlockHasher); cheap || f.forked || best < tip.Height {
+		return true
+	}
+	if best > tip.Height {
+		return false
+	}
+	f.idle = (f.idle + 1) % idleChecks
+	return f.hinted || f.idle == 0
+}
+
+func (f *Follower) best(ctx context.Context) (uint32, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	tip, err := f.source.Tip(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the best block: %w", err)
+	}
+	if tip.Network != f.config.Network {
+		return 0, fmt.Errorf("%w: %.20q instead of %q", ErrWrongNetwork, tip.Network, f.config.Network)
+	}
+	f.setStatus(func(s *Status) { s.Height = tip.Height })
+	return tip.Height, nil
+}
+
+// fork returns the height of the last block that the tower and the source
+// have in common: the tip, as a rule.
+func (f *Follower) fork(ctx context.Context, tip Header, best uint32) (uint32, error) {
+	for height := min(tip.Height, best); ; height-- {
+		ours, found, err := f.tower.Header(ctx, height)
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			return f.forkBelow(ctx, height)
+		}
+		theirs, err := f.hash(ctx, height)
+		if err != nil {
+			return 0, err
+		}
+		if theirs == ours.Hash {
+			return height, nil
+		}
+	}
+}
+
+// forkBelow says what to do where no common block is remembered. A tower that
+// is still filling its window in simply starts again: it will scan the other
+// branch as it fills. Any other has left a chain that it has watched for long.
+func (f *Follower) forkBelow(ctx context.Context, height uint32) (uint32, error) {
+	_, young, err := f.tower.WantsOlder(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if young {
+		return height, nil
+	}
+	return 0, fmt.Errorf("%w: at block %d", ErrDeepFork, height)
+}
+
+func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, error) {
+	h, ok := f.source.(BlockHasher)
+	if !ok {
+		b, err := f.fetch(ctx, height)
+		if err != nil {
+			return chainhash.Hash{}, err
+		}
+		return b.Hash, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	hash, err := h.BlockHash(ctx, height)
+	if err != nil {
+		return hash, fmt.Errorf("ask for the hash of block %d: %w", height, err)
+	}
+	return hash, nil
+}
+
+func (f *Follower) fetch(ctx context.Context, height uint32) (*Block, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	raw, err := f.source.Block(ctx, height)
+	if err != nil {
+		return nil, fmt.Errorf("fetch block %d: %w", height, err)
+	}
+	b, err := f.params.ParseBlock(raw)
+	if err != nil {
+		return nil, fmt.Errorf("block %d from the chain source: %w", height, err)
+	}
+	b.Height = height
+	return b, nil
+}

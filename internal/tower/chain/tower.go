@@ -1,0 +1,41 @@
+package chain
+
+import (
+	"context"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Header is what is remembered of a block.
+type Header struct {
+	Height     uint32
+	Hash, Prev chainhash.Hash
+}
+
+// Tower is what the Follower keeps up to date. Every method is one
+// transaction: durable when it returns nil, without effect when it fails. The
+// Follower calls them one after the other.
+type Tower interface {
+	// Tip returns the last block that was processed; found is false before
+	// the first.
+	Tip(ctx context.Context) (h Header, found bool, err error)
+	// Header returns a processed block by height, as far back as they are
+	// remembered.
+	Header(ctx context.Context, height uint32) (h Header, found bool, err error)
+	// Begin processes the first block ever, or the first after a range that
+	// the source does not have any more.
+	Begin(ctx context.Context, b *Block) error
+	// Connect processes the block that stands on the tip.
+	Connect(ctx context.Context, b *Block) error
+	// Disconnect undoes every block above a height.
+	Disconnect(ctx context.Context, fork uint32) error
+
+	// WantsOlder returns the lowest known block where the one below it is
+	// wanted, too; Backfill takes that.
+	WantsOlder(ctx context.Context) (lowest Header, wanted bool, err error)
+	Backfill(ctx context.Context, b *Block) error
+	// WantsRescan returns a processed block that is wanted once more for a
+	// tracker that was made late; Rescan takes it.
+	WantsRescan(ctx context.Context) (h Header, wanted bool, err error)
+	Rescan(ctx context.Context, b *Block) error
+}

@@ -1,0 +1,111 @@
+// Package tower is the watchtower itself: the use cases of its users and of
+// the chain, and the borders of the transactions in which they happen. One
+// request is one transaction, one block is one transaction, and no network
+// call is made inside either.
+package tower
+
+import (
+	"context"
+	"time"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/gatekeeper"
+	"vigil/internal/tower/responder"
+	"vigil/internal/tower/watcher"
+)
+
+// Store keeps everything. What a function did is kept whole or not at all.
+//
+// A Store may run several functions one after the other in one commit, but
+// never tells one of them that it succeeded before that commit is durable,
+// and never lets one's failure touch another. Functions must not keep the Tx,
+// nor call the Store.
+type Store interface {
+	// Update runs f alone among writers and returns after its changes are
+	// durable. If f fails, nothing of it is kept and its error returns.
+	Update(ctx context.Context, f func(Tx) error) error
+	// View runs f on one state of the store.
+	View(ctx context.Context, f func(Tx) error) error
+}
+
+// Tx is a transaction: what each part of the tower needs of it.
+type Tx interface {
+	gatekeeper.Store
+	watcher.Store
+	responder.Store
+	BlockStore
+	UserStore
+	StatsStore
+}
+
+// BlockStore holds the recent blocks: enough headers to find a fork, and the
+// transactions of the last of them, for appointments that come late.
+type BlockStore interface {
+	// Tip is the last block that was processed whole; found is false
+	// before the first.
+	Tip() (h chain.Header, found bool, err error)
+	// Header returns a stored block by height.
+	Header(height uint32) (h chain.Header, found bool, err error)
+	// Lowest returns the lowest stored block.
+	Lowest() (h chain.Header, found bool, err error)
+	// PutBlock stores a block and, if recent is set, its transactions.
+	PutBlock(b *chain.Block, recent bool) error
+	// DropAbove deletes the blocks above a height and their transactions.
+	DropAbove(height uint32) error
+	// CutBlocks deletes blocks below a height; CutRecent only their
+	// transactions.
+	CutBlocks(below uint32) error
+	CutRecent(below uint32) error
+	// AddBlind notes blocks, both ends included, that were never seen.
+	AddBlind(from, to uint32) error
+	// Unjudged returns the lowest height that a tracker has yet to be
+	// judged by, if any is below or at the tip.
+	Unjudged(tip uint32) (height uint32, found bool, err error)
+	// SkipJudging moves trackers that are judged below a height up to it.
+	SkipJudging(height uint32) error
+}
+
+// UserStore is what the users' use cases need beside the parts' own stores.
+type UserStore interface {
+	// Locators returns the locators of a user's appointments.
+	Locators(userRow int64) ([]teos.Locator, error)
+	// Refund gives a user slots back, up to 2^32-1.
+	Refund(userRow int64, slots uint32) error
+	// OwnerOf returns the appointment in a row.
+	AppointmentIn(row int64) (watcher.Appointment, error)
+	// DropAppointment deletes an appointment that has no tracker.
+	DropAppointment(row int64) error
+	// AddResolution keeps what became of a breach.
+	AddResolution(r Resolution) error
+}
+
+// StatsStore is what the operator sees.
+type StatsStore interface {
+	Stats() (Stats, error)
+	// Identity returns what Update last wrote under a name, "" if nothing;
+	// SetIdentity writes it.
+	Identity(name string) (string, error)
+	SetIdentity(name, value string) error
+}
+
+// Resolution is a breach that is over.
+type Resolution struct {
+	Tracker responder.Tracker
+	User    int64
+	Locator teos.Locator
+	Height  uint32
+	When    time.Time
+}
+
+// Range is a run of blocks, both ends included.
+type Range struct{ From, To uint32 }
+
+// Stats counts what is stored.
+type Stats struct {
+	Users, Appointments          uint64
+	Pending, Confirmed, Rivalled uint64
+	Resolved, Lost               uint64
+	RecentFrom                   uint32
+	Blind                        []Range
+}

@@ -1,0 +1,139 @@
+package responder
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"vigil/internal/tower/chain"
+)
+
+// Track notes a breach: from now on it is answered. The dispute was seen at a
+// height; its Raw may be nil if only its id is known. A breach that is tracked
+// already only learns where its dispute stands now.
+func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx) error {
+	if _, err := s.Tracker(row); !errors.Is(err, ErrNoTracker) {
+		if err != nil {
+			return err
+		}
+		return DisputeSeen(s, row, dispute, height)
+	}
+	t := Tracker{Row: row, Dispute: dispute, DisputeAt: height, Penalty: penalty, Judged: height - 1}
+	if err := s.InsertTracker(t); err != nil {
+		return err
+	}
+	return s.AddWatches(append(watches(row, penalty, false), watches(row, dispute, true)...))
+}
+
+// DisputeSeen notes that the dispute of a tracker is in a block.
+func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
+	t, err := s.Tracker(row)
+	if err != nil {
+		return err
+	}
+	t.DisputeAt = height
+	if t.Dispute.Raw == nil && dispute.Raw != nil {
+		t.Dispute = dispute
+		if err := s.AddWatches(watches(row, dispute, true)); err != nil {
+			return err
+		}
+	}
+	return s.PutTracker(t)
+}
+
+func watches(row int64, tx chain.Tx, ofDispute bool) []Watch {
+	ws := make([]Watch, 0, len(tx.Inputs))
+	for _, in := range tx.Inputs {
+		ws = append(ws, Watch{Outpoint: in, Row: row, OfDispute: ofDispute})
+	}
+	return ws
+}
+
+// Judge searches a block for what decides a tracker. Only trackers that are
+// judged up to the block before take part, so that every tracker meets every
+// block from its dispute's on, in order, once: one that was made late is
+// brought forward by itself (see tower.Rescan).
+func Judge(s Store, b *chain.Block) error {
+	if err := describe(s, b); err != nil {
+		return err
+	}
+	ws, err := s.Watches()
+	if err != nil {
+		return err
+	}
+	if err := judgeSpends(s, b, ws); err != nil {
+		return err
+	}
+	return s.SetJudged(b.Height)
+}
+
+// describe fills in disputes of which only the id was known.
+func describe(s Store, b *chain.Block) error {
+	ts, err := s.WithoutDispute(b.Height)
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
+		i := slices.IndexFunc(b.Txs, func(tx chain.Tx) bool { return tx.ID == t.Dispute.ID })
+		if i < 0 {
+			continue
+		}
+		if err := DisputeSeen(s, t.Row, b.Txs[i], b.Height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func judgeSpends(s Store, b *chain.Block, ws []Watch) error {
+	if len(ws) == 0 {
+		return nil
+	}
+	watched := make(map[wire.OutPoint][]Watch, len(ws))
+	for _, w := range ws {
+		watched[w.Outpoint] = append(watched[w.Outpoint], w)
+	}
+	for _, tx := range b.Txs {
+		for _, in := range tx.Inputs {
+			for _, w := range watched[in] {
+				if err := judge(s, w, tx, b.Height); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// judge notes that tx spends a watched outpoint. The first spend decides: a
+// later one in the same branch can only be of another input.
+func judge(s Store, w Watch, tx chain.Tx, height uint32) error {
+	t, err := s.Tracker(w.Row)
+	if err != nil || t.Judged+1 != height || t.Spend != Unspent {
+		return err
+	}
+	switch {
+	case w.OfDispute && tx.ID == t.Dispute.ID:
+		t.DisputeAt = height
+	case w.OfDispute:
+		t.Spend = Replaced
+	case tx.ID == t.Penalty.ID:
+		t.Spend = ByPenalty
+	default:
+		t.Spend = ByRival
+	}
+	if t.Spend != Unspent {
+		t.Spender, t.SpentAt = tx.ID, height
+	}
+	return s.PutTracker(t)
+}
+
+// Buried returns the trackers that are irrevocably resolved with the block at
+// a height as the tip.
+func Buried(s Store, height uint32) ([]Tracker, error) {
+	if height < Burial {
+		return nil, nil
+	}
+	return s.SpentUpTo(height - Burial + 1)
+}

@@ -1,0 +1,147 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Limits of the publisher.
+const (
+	// batch is how many penalties are published between two notes of it.
+	batch = 64
+	// publishTimeout bounds one answer of the backend.
+	publishTimeout = 30 * time.Second
+	// retryRefused is when a refused penalty is tried again although no
+	// block came: a full mempool or a backend that was down may be over.
+	retryRefused = 30 * time.Second
+	// maxReason is how much of a backend's answer is kept, in bytes.
+	maxReason = 300
+)
+
+// Ledger is where the publisher learns what is due and notes what it did.
+// Every call is one transaction.
+type Ledger interface {
+	// DuePenalties returns unspent trackers as Store.Due does, with the
+	// tip's height for now.
+	DuePenalties(ctx context.Context, refused bool, after int64, limit int) (due []Tracker, tip uint32, err error)
+	// NoteTries records tries.
+	NoteTries(ctx context.Context, tried []Tracker) error
+}
+
+// Broadcaster is the backend's mempool. See chain.Source.
+type Broadcaster interface {
+	Publish(ctx context.Context, tx []byte) error
+}
+
+// Publisher gets penalties out. It decides nothing: a penalty is published at
+// every block until the chain has spent its inputs, and a refused one in
+// between, too. After a crash it repeats a broadcast at worst.
+type Publisher struct {
+	ledger Ledger
+	out    Broadcaster
+	log    *slog.Logger
+	wake   chan struct{}
+}
+
+// NewPublisher returns a Publisher; Run does its work.
+func NewPublisher(l Ledger, out Broadcaster, log *slog.Logger) *Publisher {
+	return &Publisher{ledger: l, out: out, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Wake says that something may be due. It never blocks.
+func (p *Publisher) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run publishes what is due until ctx ends. Its first round takes every
+// unspent penalty: the node may have lost its mempool while we were away.
+func (p *Publisher) Run(ctx context.Context) {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for armed := true; ; {
+		all := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-retry.C:
+			all, armed = true, false
+		}
+		refused, err := p.round(ctx, all)
+		if err != nil && ctx.Err() == nil {
+			p.log.Error("penalties could not be published; trying again", "err", err)
+		}
+		// A timer that runs already is left alone: wakes that come often
+		// must not put a retry off for ever.
+		if (refused || err != nil) && !armed {
+			retry.Reset(retryRefused)
+			armed = true
+		}
+	}
+}
+
+// round publishes all that is due and returns whether anything was refused.
+func (p *Publisher) round(ctx context.Context, all bool) (refused bool, err error) {
+	for after := int64(0); ; {
+		due, tip, err := p.ledger.DuePenalties(ctx, all, after, batch)
+		if err != nil || len(due) == 0 {
+			return refused, err
+		}
+		after = due[len(due)-1].Row
+		for i := range due {
+			p.publish(ctx, &due[i], tip)
+			refused = refused || !due[i].Accepted
+		}
+		if ctx.Err() != nil {
+			return refused, ctx.Err()
+		}
+		if err := p.ledger.NoteTries(ctx, due); err != nil {
+			return refused, err
+		}
+	}
+}
+
+// publish hands a penalty to the backend, after its dispute if a reorg has
+// taken that out of the chain.
+func (p *Publisher) publish(ctx context.Context, t *Tracker, tip uint32) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	var errDispute error
+	if t.DisputeAt == 0 && t.Dispute.Raw != nil {
+		errDispute = p.out.Publish(ctx, t.Dispute.Raw)
+	}
+	err := p.out.Publish(ctx, t.Penalty.Raw)
+	if err != nil && errDispute != nil {
+		err = errors.Join(errDispute, err)
+	}
+	p.note(t, tip, err)
+}
+
+func (p *Publisher) note(t *Tracker, tip uint32, err error) {
+	first := t.Tries == 0
+	was := t.Accepted
+	t.Tries, t.TriedAt, t.Accepted, t.Reason = t.Tries+1, tip, err == nil, reason(err)
+	attrs := []any{"penalty", t.Penalty.ID, "dispute", t.Dispute.ID, "tries", t.Tries}
+	switch {
+	case err == nil && (first || !was):
+		p.log.Warn("breach answered: the penalty is in the mempool", attrs...)
+	case err != nil && (first || was):
+		p.log.Warn("the penalty was refused; it will be tried again until the chain decides",
+			append(attrs, "reason", t.Reason)...)
+	default:
+		p.log.Debug("penalty published again", append(attrs, "reason", t.Reason)...)
+	}
+}
+
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	return text[:min(len(text), maxReason)]
+}

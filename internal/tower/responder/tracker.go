@@ -1,0 +1,115 @@
+// Package responder follows each answer to a breach until the chain has
+// decided: it notes what became of each penalty and publishes it again and
+// again. The chain is the only judge; what a node answers to a broadcast only
+// decides when to try again.
+package responder
+
+import (
+	"errors"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"vigil/internal/tower/chain"
+)
+
+// Burial is how many blocks deep a transaction must be, its own included, for
+// what it decides to be irrevocably resolved (BOLT 5).
+const Burial = 100
+
+// ErrNoTracker is what a Store answers for a tracker that is not there.
+var ErrNoTracker = errors.New("no such tracker")
+
+// Spend says what the chain has decided so far, at the tracker's SpentAt.
+type Spend uint8
+
+const (
+	// Unspent: nothing yet; the penalty is pending.
+	Unspent Spend = iota
+	// ByPenalty: the penalty confirmed.
+	ByPenalty
+	// ByRival: another transaction spent what the penalty spends.
+	ByRival
+	// Replaced: a reorg took the dispute out of the chain, and another
+	// transaction spent what the dispute spends.
+	Replaced
+)
+
+// String names the state that the spend leaves a tracker in.
+func (s Spend) String() string {
+	switch s {
+	case ByPenalty:
+		return "confirmed"
+	case ByRival:
+		return "rivalled"
+	case Replaced:
+		return "replaced"
+	default:
+		return "pending"
+	}
+}
+
+// Tracker is an appointment that was triggered, and what became of it.
+type Tracker struct {
+	// Row is that of the appointment.
+	Row int64
+	// Dispute is the transaction that broke the appointment. Its bytes are
+	// not known yet where the appointment came after it: Raw is nil then.
+	Dispute chain.Tx
+	// DisputeAt is the height of its block; 0 while a reorg has it out.
+	DisputeAt uint32
+	// Penalty is what is published.
+	Penalty chain.Tx
+	// Judged is the height of the last block that was searched for spends.
+	Judged uint32
+	// Spend, Spender and SpentAt are what the blocks up to Judged decide.
+	Spend   Spend
+	Spender chainhash.Hash
+	SpentAt uint32
+	// Tries is how often the penalty was published; TriedAt the tip's
+	// height at the last time, 0 if it is due whatever the height;
+	// Accepted and Reason what the backend said then.
+	Tries    uint32
+	TriedAt  uint32
+	Accepted bool
+	Reason   string
+}
+
+// Watch is an outpoint whose spend tells something about a tracker.
+type Watch struct {
+	Outpoint wire.OutPoint
+	Row      int64
+	// OfDispute says that the dispute spends it, not the penalty.
+	OfDispute bool
+}
+
+// Store is what the responder needs of a transaction.
+type Store interface {
+	// Tracker returns the tracker of an appointment, or ErrNoTracker.
+	Tracker(row int64) (Tracker, error)
+	// InsertTracker adds a tracker; PutTracker replaces it.
+	InsertTracker(t Tracker) error
+	PutTracker(t Tracker) error
+	// AddWatches adds outpoints to watch; repeats do no harm.
+	AddWatches(ws []Watch) error
+	// Watches returns all watched outpoints.
+	Watches() ([]Watch, error)
+	// WithoutDispute returns the trackers whose dispute is in the block at
+	// a height and whose bytes are not known.
+	WithoutDispute(height uint32) ([]Tracker, error)
+	// SetJudged moves the trackers that are judged up to height-1 to height.
+	SetJudged(height uint32) error
+	// UndoAbove makes undone whatever was decided above a height: spends
+	// and disputes there are forgotten, nothing is judged beyond it, and
+	// whatever is unspent is due.
+	UndoAbove(height uint32) error
+	// SpentUpTo returns the trackers that are spent at or below a height.
+	SpentUpTo(height uint32) ([]Tracker, error)
+	// DropTracker deletes a tracker and its watches.
+	DropTracker(row int64) error
+	// Due returns unspent trackers behind a row, in order, that were last
+	// tried below the tip or, where refused is set, were not accepted.
+	Due(tip uint32, refused bool, after int64, limit int) ([]Tracker, error)
+	// NoteTry records a try: TriedAt, Accepted, Reason; one more in Tries.
+	NoteTry(t Tracker) error
+}

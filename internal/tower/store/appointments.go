@@ -1,0 +1,119 @@
+package store
+
+import (
+	"database/sql"
+	"strings"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower/watcher"
+)
+
+// chunk is how many values one statement asks for.
+const chunk = 500
+
+const selectAppointment = `
+	SELECT a.id, a.user_id, a.locator, a.encrypted_blob, a.to_self_delay, a.user_signature, a.start_block,
+	       EXISTS (SELECT 1 FROM trackers WHERE trackers.id = a.id)
+	FROM appointments a `
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanAppointment(s scanner) (watcher.Appointment, error) {
+	var a watcher.Appointment
+	var locator, signature []byte
+	err := s.Scan(&a.Row, &a.UserRow, &locator, &a.EncryptedBlob, &a.ToSelfDelay, &signature, &a.StartBlock, &a.Triggered)
+	if err != nil {
+		return a, err
+	}
+	if a.Locator, err = teos.LocatorFromBytes(locator); err != nil {
+		return a, err
+	}
+	a.UserSignature, err = teos.SignatureFromBytes(signature)
+	return a, err
+}
+
+// Appointment implements watcher.Store.
+func (t *tx) Appointment(userRow int64, l teos.Locator) (watcher.Appointment, error) {
+	return t.appointment(`WHERE a.locator = ? AND a.user_id = ?`, l[:], userRow)
+}
+
+// AppointmentIn implements tower.UserStore.
+func (t *tx) AppointmentIn(row int64) (watcher.Appointment, error) {
+	return t.appointment(`WHERE a.id = ?`, row)
+}
+
+func (t *tx) appointment(where string, args ...any) (watcher.Appointment, error) {
+	var a watcher.Appointment
+	found := false
+	err := t.all("read an appointment", selectAppointment+where, args, func(rows *sql.Rows) (err error) {
+		found = true
+		a, err = scanAppointment(rows)
+		return err
+	})
+	if err == nil && !found {
+		err = watcher.ErrNoAppointment
+	}
+	return a, err
+}
+
+// PutAppointment implements watcher.Store.
+func (t *tx) PutAppointment(a watcher.Appointment) (int64, error) {
+	if a.Row != 0 {
+		n, err := t.exec("update an appointment", `
+			UPDATE appointments SET encrypted_blob = ?, to_self_delay = ?, user_signature = ?, start_block = ?
+			WHERE id = ?`, a.EncryptedBlob, a.ToSelfDelay, a.UserSignature[:], a.StartBlock, a.Row)
+		return a.Row, one(n, err, "update an appointment")
+	}
+	var row int64
+	_, err := t.one("insert an appointment", `
+		INSERT INTO appointments (locator, user_id, encrypted_blob, to_self_delay, user_signature, start_block)
+		VALUES (?, ?, ?, ?, ?, ?) RETURNING id`,
+		[]any{a.Locator[:], a.UserRow, a.EncryptedBlob, a.ToSelfDelay, a.UserSignature[:], a.StartBlock}, []any{&row})
+	return row, err
+}
+
+// DropAppointment implements tower.UserStore.
+func (t *tx) DropAppointment(row int64) error {
+	n, err := t.exec("drop an appointment", `DELETE FROM appointments WHERE id = ?`, row)
+	return one(n, err, "drop an appointment")
+}
+
+// AppointmentsAt implements watcher.Store.
+func (t *tx) AppointmentsAt(ls []teos.Locator) ([]watcher.Appointment, error) {
+	var found []watcher.Appointment
+	for len(ls) > 0 {
+		n := min(len(ls), chunk)
+		args := make([]any, n)
+		for i := range args {
+			args[i] = ls[i][:]
+		}
+		where := `WHERE a.locator IN (?` + strings.Repeat(`,?`, n-1) + `)`
+		err := t.all("match appointments", selectAppointment+where, args, func(rows *sql.Rows) error {
+			a, err := scanAppointment(rows)
+			found = append(found, a)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		ls = ls[n:]
+	}
+	return found, nil
+}
+
+// RecentTransaction implements watcher.Store.
+func (t *tx) RecentTransaction(l teos.Locator) (id chainhash.Hash, height uint32, found bool, err error) {
+	var txid []byte
+	found, err = t.one("look a recent transaction up", `
+		SELECT txid, height FROM recent_transactions WHERE locator = ? ORDER BY height DESC LIMIT 1`,
+		[]any{l[:]}, []any{&txid, &height})
+	if err == nil && found {
+		err = setHash(&id, txid)
+	}
+	return id, height, found, err
+}
+
+// setHash reads a hash from its 32 bytes.
+func setHash(h *chainhash.Hash, b []byte) error { return h.SetBytes(b) }

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"strings"
+
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/watcher"
+)
+
+const selectHeader = `SELECT height, hash, prev FROM blocks `
+
+func (t *tx) header(where string, args ...any) (h chain.Header, found bool, err error) {
+	var hash, prev []byte
+	found, err = t.one("read a header", selectHeader+where, args, []any{&h.Height, &hash, &prev})
+	if err != nil || !found {
+		return h, found, err
+	}
+	if err := setHash(&h.Hash, hash); err != nil {
+		return h, found, err
+	}
+	return h, found, setHash(&h.Prev, prev)
+}
+
+// Tip implements tower.BlockStore.
+func (t *tx) Tip() (chain.Header, bool, error) { return t.header(`ORDER BY height DESC LIMIT 1`) }
+
+// Lowest implements tower.BlockStore.
+func (t *tx) Lowest() (chain.Header, bool, error) { return t.header(`ORDER BY height LIMIT 1`) }
+
+// Header implements tower.BlockStore.
+func (t *tx) Header(height uint32) (chain.Header, bool, error) {
+	return t.header(`WHERE height = ?`, height)
+}
+
+// PutBlock implements tower.BlockStore.
+func (t *tx) PutBlock(b *chain.Block, recent bool) error {
+	_, err := t.exec("store a block", `INSERT INTO blocks (height, hash, prev) VALUES (?, ?, ?)`,
+		b.Height, b.Hash[:], b.Prev[:])
+	if err != nil || !recent {
+		return err
+	}
+	const perTx = 2 // locators
+	for txs := b.Txs; len(txs) > 0; {
+		n := min(len(txs), chunk/perTx)
+		args := make([]any, 0, 3*perTx*n)
+		for i := range txs[:n] {
+			for _, l := range watcher.Locators(txs[i].ID) {
+				args = append(args, l[:], b.Height, txs[i].ID[:])
+			}
+		}
+		// One id may have the same locator twice: as a palindrome.
+		_, err := t.exec("store recent transactions", `
+			INSERT INTO recent_transactions (locator, height, txid) VALUES (?,?,?)`+
+			strings.Repeat(`,(?,?,?)`, perTx*n-1)+` ON CONFLICT DO NOTHING`, args...)
+		if err != nil {
+			return err
+		}
+		txs = txs[n:]
+	}
+	return nil
+}
+
+// DropAbove implements tower.BlockStore.
+func (t *tx) DropAbove(height uint32) error {
+	if _, err := t.exec("drop blocks", `DELETE FROM blocks WHERE height > ?`, height); err != nil {
+		return err
+	}
+	_, err := t.exec("drop recent transactions", `DELETE FROM recent_transactions WHERE height > ?`, height)
+	return err
+}
+
+// CutBlocks implements tower.BlockStore.
+func (t *tx) CutBlocks(below uint32) error {
+	if _, err := t.exec("cut blocks", `DELETE FROM blocks WHERE height < ?`, below); err != nil {
+		return err
+	}
+	return t.CutRecent(below)
+}
+
+// CutRecent implements tower.BlockStore.
+func (t *tx) CutRecent(below uint32) error {
+	_, err := t.exec("cut recent transactions", `DELETE FROM recent_transactions WHERE height < ?`, below)
+	return err
+}
+
+// AddBlind implements tower.BlockStore.
+func (t *tx) AddBlind(from, to uint32) error {
+	_, err := t.exec("note a blind range", `
+		INSERT INTO blind_ranges (from_height, to_height) VALUES (?, ?)
+		ON CONFLICT (from_height) DO UPDATE SET to_height = MAX(to_height, excluded.to_height)`, from, to)
+	return err
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+
+	"vigil/internal/tower"
+	"vigil/internal/tower/responder"
+)
+
+// AddResolution implements tower.UserStore.
+func (t *tx) AddResolution(r tower.Resolution) error {
+	tr := r.Tracker
+	_, err := t.exec("keep a resolution", `
+		INSERT INTO resolutions (user_id, locator, dispute_txid, penalty_tx, spend, spender_txid,
+			spent_height, tries, height, resolved_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.User, r.Locator[:], tr.Dispute.ID[:], tr.Penalty.Raw, tr.Spend, tr.Spender[:],
+		tr.SpentAt, tr.Tries, r.Height, r.When.UTC().Format(time.RFC3339))
+	return err
+}
+
+// Identity implements tower.StatsStore.
+func (t *tx) Identity(name string) (value string, err error) {
+	_, err = t.one("read identity", `SELECT value FROM identity WHERE name = ?`, []any{name}, []any{&value})
+	return value, err
+}
+
+// SetIdentity implements tower.StatsStore.
+func (t *tx) SetIdentity(name, value string) error {
+	_, err := t.exec("write identity", `
+		INSERT INTO identity (name, value) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// Stats implements tower.StatsStore.
+func (t *tx) Stats() (tower.Stats, error) {
+	var s tower.Stats
+	_, err := t.one("count", `
+		SELECT (SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM appointments),
+		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
+		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
+		       (SELECT COUNT(*) FROM trackers WHERE spend IN (?, ?)),
+		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
+		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
+		       COALESCE((SELECT MIN(height) FROM recent_transactions), 0)`,
+		[]any{
+			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
+			responder.ByPenalty, responder.ByRival,
+		},
+		[]any{
+			&s.Users, &s.Appointments, &s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
+		})
+	if err != nil {
+		return s, err
+	}
+	err = t.all("list blind ranges", `SELECT from_height, to_height FROM blind_ranges ORDER BY from_height`, nil,
+		func(rows *sql.Rows) error {
+			var r tower.Range
+			err := rows.Scan(&r.From, &r.To)
+			s.Blind = append(s.Blind, r)
+			return err
+		})
+	return s, err
+}

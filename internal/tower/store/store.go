@@ -1,0 +1,149 @@
+// Package store keeps the tower's data in an SQL database: SQLite in a file.
+// It is the only user of database/sql.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+
+	_ "modernc.org/sqlite" // the driver "sqlite", pure Go
+
+	"vigil/internal/tower"
+)
+
+// DB is a store in one SQLite file. Readers see a snapshot and never wait for
+// the writer; writers take turns.
+type DB struct {
+	write, read *sql.DB
+}
+
+// pragmas of every connection. With a write-ahead log, synchronous=FULL is
+// what makes a commit survive the loss of power: NORMAL would lose the last
+// ones, and a receipt with them.
+var pragmas = []string{
+	"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	"busy_timeout(5000)", "cache_size(-16000)",
+}
+
+const readers = 4
+
+// Open opens or creates the store in a file and brings its schema up to date.
+// It refuses a store of a newer version and one that is not sound.
+func Open(ctx context.Context, file string) (*DB, error) {
+	write, err := open(file, "immediate", 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, write); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store %s: %w", file, err), write.Close())
+	}
+	read, err := open(file, "deferred", readers)
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	return &DB{write: write, read: read}, nil
+}
+
+func open(file, lock string, conns int) (*sql.DB, error) {
+	q := url.Values{"_txlock": {lock}, "_pragma": pragmas}
+	name := url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", file, err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// Close waits for what runs and closes the store.
+func (db *DB) Close() error {
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Update implements tower.Store.
+func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
+	return inTx(ctx, db.write, f)
+}
+
+// View implements tower.Store.
+func (db *DB) View(ctx context.Context, f func(tower.Tx) error) error {
+	return inTx(ctx, db.read, f)
+}
+
+func inTx(ctx context.Context, db *sql.DB, f func(tower.Tx) error) (err error) {
+	sqlTx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	// Also on a panic: a transaction that stays open would stop every
+	// writer after it.
+	committed := false
+	defer func() {
+		if !committed {
+			_ = sqlTx.Rollback()
+		}
+	}()
+	if err := f(&tx{ctx: ctx, sql: sqlTx}); err != nil {
+		return err
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return nil
+}
+
+// tx implements tower.Tx. Each method of it is one statement or a few.
+type tx struct {
+	ctx context.Context //nolint:containedctx // a tx lives as long as the call that it serves
+	sql *sql.Tx
+}
+
+var _ tower.Store = (*DB)(nil)
+
+// exec runs a statement and names it in the error.
+func (t *tx) exec(what, query string, args ...any) (int64, error) {
+	r, err := t.sql.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	return n, nil
+}
+
+// one scans a single row; found is false where there is none.
+func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
+	err = t.sql.QueryRowContext(t.ctx, query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return true, nil
+}
+
+// all calls scan for each row.
+func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) error {
+	rows, err := t.sql.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

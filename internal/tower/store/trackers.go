@@ -1,0 +1,195 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/responder"
+)
+
+const selectTracker = `
+	SELECT id, dispute_txid, dispute_tx, dispute_height, penalty_tx, judged_height,
+	       spend, spender_txid, spent_height, tries, tried_height, accepted, reason
+	FROM trackers `
+
+func scanTracker(s scanner) (responder.Tracker, error) {
+	var t responder.Tracker
+	var dispute, disputeRaw, penaltyRaw, spender []byte
+	err := s.Scan(&t.Row, &dispute, &disputeRaw, &t.DisputeAt, &penaltyRaw, &t.Judged,
+		&t.Spend, &spender, &t.SpentAt, &t.Tries, &t.TriedAt, &t.Accepted, &t.Reason)
+	if err != nil {
+		return t, err
+	}
+	if err := setHash(&t.Dispute.ID, dispute); err != nil {
+		return t, err
+	}
+	if err := setHash(&t.Spender, spender); err != nil {
+		return t, err
+	}
+	if disputeRaw != nil {
+		if t.Dispute, err = chain.ParseTx(disputeRaw); err != nil {
+			return t, err
+		}
+	}
+	t.Penalty, err = chain.ParseTx(penaltyRaw)
+	return t, err
+}
+
+// trackers returns the trackers of a query.
+func (t *tx) trackers(what, where string, args ...any) ([]responder.Tracker, error) {
+	var found []responder.Tracker
+	err := t.all(what, selectTracker+where, args, func(rows *sql.Rows) error {
+		tr, err := scanTracker(rows)
+		found = append(found, tr)
+		return err
+	})
+	return found, err
+}
+
+// Tracker implements responder.Store.
+func (t *tx) Tracker(row int64) (responder.Tracker, error) {
+	found, err := t.trackers("read a tracker", `WHERE id = ?`, row)
+	if err != nil {
+		return responder.Tracker{}, err
+	}
+	if len(found) == 0 {
+		return responder.Tracker{}, responder.ErrNoTracker
+	}
+	return found[0], nil
+}
+
+// InsertTracker implements responder.Store.
+func (t *tx) InsertTracker(tr responder.Tracker) error {
+	_, err := t.exec("insert a tracker", `
+		INSERT INTO trackers (dispute_txid, dispute_tx, dispute_height, penalty_tx, judged_height,
+			spend, spender_txid, spent_height, tries, tried_height, accepted, reason, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, trackerValues(tr)...)
+	return err
+}
+
+// PutTracker implements responder.Store.
+func (t *tx) PutTracker(tr responder.Tracker) error {
+	n, err := t.exec("update a tracker", `
+		UPDATE trackers SET dispute_txid = ?, dispute_tx = ?, dispute_height = ?, penalty_tx = ?,
+			judged_height = ?, spend = ?, spender_txid = ?, spent_height = ?,
+			tries = ?, tried_height = ?, accepted = ?, reason = ?
+		WHERE id = ?`, trackerValues(tr)...)
+	return one(n, err, "update a tracker")
+}
+
+func trackerValues(tr responder.Tracker) []any {
+	return []any{
+		tr.Dispute.ID[:], tr.Dispute.Raw, tr.DisputeAt, tr.Penalty.Raw, tr.Judged,
+		tr.Spend, tr.Spender[:], tr.SpentAt, tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Row,
+	}
+}
+
+// NoteTry implements responder.Store. A tracker that is gone meanwhile is
+// none of its business.
+func (t *tx) NoteTry(tr responder.Tracker) error {
+	_, err := t.exec("note a try", `
+		UPDATE trackers SET tries = tries + 1, tried_height = ?, accepted = ?, reason = ? WHERE id = ?`,
+		tr.TriedAt, tr.Accepted, tr.Reason, tr.Row)
+	return err
+}
+
+// DropTracker implements responder.Store.
+func (t *tx) DropTracker(row int64) error {
+	if _, err := t.exec("drop watches", `DELETE FROM watches WHERE tracker_id = ?`, row); err != nil {
+		return err
+	}
+	n, err := t.exec("drop a tracker", `DELETE FROM trackers WHERE id = ?`, row)
+	return one(n, err, "drop a tracker")
+}
+
+// AddWatches implements responder.Store.
+func (t *tx) AddWatches(ws []responder.Watch) error {
+	for _, w := range ws {
+		_, err := t.exec("watch an output", `
+			INSERT INTO watches (txid, vout, tracker_id, of_dispute) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO NOTHING`, w.Outpoint.Hash[:], w.Outpoint.Index, w.Row, w.OfDispute)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Watches implements responder.Store.
+func (t *tx) Watches() ([]responder.Watch, error) {
+	var ws []responder.Watch
+	err := t.all("list watched outputs", `SELECT txid, vout, tracker_id, of_dispute FROM watches`, nil,
+		func(rows *sql.Rows) error {
+			var w responder.Watch
+			var txid []byte
+			if err := rows.Scan(&txid, &w.Outpoint.Index, &w.Row, &w.OfDispute); err != nil {
+				return err
+			}
+			ws = append(ws, w)
+			return setHash(&ws[len(ws)-1].Outpoint.Hash, txid)
+		})
+	return ws, err
+}
+
+// WithoutDispute implements responder.Store.
+func (t *tx) WithoutDispute(height uint32) ([]responder.Tracker, error) {
+	return t.trackers("list trackers without their dispute",
+		`WHERE judged_height = ? AND dispute_height = ? AND dispute_tx IS NULL`, int64(height)-1, height)
+}
+
+// SpentUpTo implements responder.Store.
+func (t *tx) SpentUpTo(height uint32) ([]responder.Tracker, error) {
+	return t.trackers("list buried trackers",
+		`WHERE spend <> ? AND spent_height <= ?`, responder.Unspent, height)
+}
+
+// Due implements responder.Store.
+func (t *tx) Due(tip uint32, refused bool, after int64, limit int) ([]responder.Tracker, error) {
+	return t.trackers("list due penalties",
+		`WHERE spend = ? AND id > ? AND (tried_height < ? OR (? AND accepted = 0)) ORDER BY id LIMIT ?`,
+		responder.Unspent, after, tip, refused, limit)
+}
+
+// SetJudged implements responder.Store.
+func (t *tx) SetJudged(height uint32) error {
+	_, err := t.exec("set what is judged", `UPDATE trackers SET judged_height = ? WHERE judged_height = ?`,
+		height, int64(height)-1)
+	return err
+}
+
+// SkipJudging implements tower.BlockStore.
+func (t *tx) SkipJudging(height uint32) error {
+	_, err := t.exec("skip what can't be judged", `UPDATE trackers SET judged_height = ? WHERE judged_height < ?`,
+		height, height)
+	return err
+}
+
+// Unjudged implements tower.BlockStore.
+func (t *tx) Unjudged(tip uint32) (height uint32, found bool, err error) {
+	var judged sql.NullInt64
+	_, err = t.one("find what is not judged", `SELECT MIN(judged_height) FROM trackers WHERE judged_height < ?`,
+		[]any{tip}, []any{&judged})
+	return uint32(judged.Int64) + 1, judged.Valid, err //nolint:gosec // a height
+}
+
+// UndoAbove implements responder.Store.
+func (t *tx) UndoAbove(height uint32) error {
+	var none chainhash.Hash
+	for _, undo := range []struct {
+		query string
+		args  []any
+	}{
+		{`UPDATE trackers SET spend = ?, spender_txid = ?, spent_height = 0, accepted = 0 WHERE spent_height > ?`,
+			[]any{responder.Unspent, none[:], height}},
+		{`UPDATE trackers SET dispute_height = 0 WHERE dispute_height > ?`, []any{height}},
+		{`UPDATE trackers SET judged_height = ? WHERE judged_height > ?`, []any{height, height}},
+		{`UPDATE trackers SET tried_height = 0 WHERE spend = ?`, []any{responder.Unspent}},
+	} {
+		if _, err := t.exec("undo a branch", undo.query, undo.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"math"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower/gatekeeper"
+)
+
+// User implements gatekeeper.Store.
+func (t *tx) User(id teos.UserID) (gatekeeper.User, error) {
+	u := gatekeeper.User{ID: id}
+	found, err := t.one("read a user", `
+		SELECT id, dialect, available_slots, subscription_start, subscription_expiry
+		FROM users WHERE public_key = ?`, []any{id[:]},
+		[]any{&u.Row, &u.Dialect, &u.Slots, &u.Start, &u.Expiry})
+	if err == nil && !found {
+		err = gatekeeper.ErrNoUser
+	}
+	return u, err
+}
+
+// PutUser implements gatekeeper.Store.
+func (t *tx) PutUser(u gatekeeper.User) error {
+	if u.Row == 0 {
+		_, err := t.exec("insert a user", `
+			INSERT INTO users (public_key, dialect, available_slots, subscription_start, subscription_expiry)
+			VALUES (?, ?, ?, ?, ?)`, u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry)
+		return err
+	}
+	n, err := t.exec("update a user", `
+		UPDATE users SET dialect = ?, available_slots = ?, subscription_start = ?, subscription_expiry = ?
+		WHERE id = ?`, u.Dialect, u.Slots, u.Start, u.Expiry, u.Row)
+	return one(n, err, "update a user")
+}
+
+// one makes a statement that must have hit one row fail where it did not.
+func one(n int64, err error, what string) error {
+	if err == nil && n != 1 {
+		return fmt.Errorf("%s: %d rows instead of one", what, n)
+	}
+	return err
+}
+
+// Refund implements tower.UserStore.
+func (t *tx) Refund(userRow int64, slots uint32) error {
+	n, err := t.exec("refund slots", `
+		UPDATE users SET available_slots = MIN(available_slots + ?, ?) WHERE id = ?`,
+		slots, uint32(math.MaxUint32), userRow)
+	return one(n, err, "refund slots")
+}
+
+// DropExpired implements gatekeeper.Store.
+func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
+	appointments, err = t.exec("drop expired appointments", `
+		DELETE FROM appointments
+		WHERE user_id IN (SELECT id FROM users WHERE subscription_expiry <= ?)
+		  AND id NOT IN (SELECT id FROM trackers)`, expiry)
+	if err != nil {
+		return 0, 0, err
+	}
+	users, err = t.exec("drop expired users", `
+		DELETE FROM users
+		WHERE subscription_expiry <= ?
+		  AND NOT EXISTS (SELECT 1 FROM appointments WHERE user_id = users.id)`, expiry)
+	return appointments, users, err
+}
+
+// Locators implements tower.UserStore.
+func (t *tx) Locators(userRow int64) ([]teos.Locator, error) {
+	var ls []teos.Locator
+	err := t.all("list locators", `SELECT locator FROM appointments WHERE user_id = ? ORDER BY id`,
+		[]any{userRow}, func(rows *sql.Rows) error {
+			var b []byte
+			if err := rows.Scan(&b); err != nil {
+				return err
+			}
+			l, err := teos.LocatorFromBytes(b)
+			ls = append(ls, l)
+			return err
+		})
+	return ls, err
+}

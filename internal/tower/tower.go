@@ -1,0 +1,114 @@
+package tower
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/gatekeeper"
+	"vigil/internal/tower/responder"
+)
+
+// Terms are what an operator may decide.
+type Terms struct {
+	gatekeeper.Terms
+	// RecentBlocks is for how many blocks back an appointment may come
+	// after its dispute.
+	RecentBlocks uint32
+}
+
+// headers is how many blocks are remembered at least, by their hashes: the
+// deepest reorg that is followed.
+const headers = 144
+
+// Tower is the watchtower. Its methods are safe for concurrent use.
+type Tower struct {
+	key        *btcec.PrivateKey
+	store      Store
+	terms      Terms
+	gatekeeper *gatekeeper.Gatekeeper
+	log        *slog.Logger
+	penaltyDue func()
+}
+
+// New returns a Tower over a store, which must be the same from start to start
+// for the same key.
+func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
+	return &Tower{
+		key: key, store: s, terms: t, log: log,
+		gatekeeper: gatekeeper.New(t.Terms),
+		penaltyDue: func() {},
+	}
+}
+
+// OnPenaltyDue sets what is called after each commit that may have left a
+// penalty to publish. It must not block. Not safe once the Tower is in use.
+func (t *Tower) OnPenaltyDue(f func()) { t.penaltyDue = f }
+
+// ID returns the tower's public key, by which its users know it.
+func (t *Tower) ID() teos.UserID { return teos.NewUserID(t.key.PubKey()) }
+
+// update runs f in a transaction at the height of the tip.
+func (t *Tower) update(ctx context.Context, f func(tx Tx, height uint32) error) error {
+	return t.store.Update(ctx, func(tx Tx) error { return atTip(tx, f) })
+}
+
+func (t *Tower) view(ctx context.Context, f func(tx Tx, height uint32) error) error {
+	return t.store.View(ctx, func(tx Tx) error { return atTip(tx, f) })
+}
+
+// atTip fails before the first block: without a height no subscription has a
+// beginning or an end.
+func atTip(tx Tx, f func(tx Tx, height uint32) error) error {
+	tip, found, err := tx.Tip()
+	if err != nil {
+		return err
+	}
+	if !found {
+		return teos.Errorf(teos.Unavailable, "the tower has not seen the chain yet: try again in a minute")
+	}
+	return f(tx, tip.Height)
+}
+
+// DuePenalties implements responder.Ledger.
+func (t *Tower) DuePenalties(ctx context.Context, refused bool, after int64, limit int) (due []responder.Tracker, tip uint32, err error) {
+	err = t.store.View(ctx, func(tx Tx) error {
+		h, found, err := tx.Tip()
+		if err != nil || !found {
+			return err
+		}
+		tip = h.Height
+		due, err = tx.Due(tip, refused, after, limit)
+		return err
+	})
+	return due, tip, err
+}
+
+// NoteTries implements responder.Ledger.
+func (t *Tower) NoteTries(ctx context.Context, tried []responder.Tracker) error {
+	return t.store.Update(ctx, func(tx Tx) error {
+		for _, tr := range tried {
+			if err := tx.NoteTry(tr); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Ready fails until appointments are accepted. With write set it proves that
+// the store can commit.
+func (t *Tower) Ready(ctx context.Context, write bool) error {
+	if err := t.view(ctx, func(Tx, uint32) error { return nil }); err != nil || !write {
+		return err
+	}
+	return t.store.Update(ctx, func(tx Tx) error {
+		return tx.SetIdentity("written", time.Now().UTC().Format(time.RFC3339))
+	})
+}
+
+var _ chain.Tower = (*Tower)(nil)

@@ -1,0 +1,119 @@
+// Package watcher finds the breaches in a block: which transaction is the
+// dispute of which appointment, and what the appointment answers to it. It
+// decides and changes nothing.
+package watcher
+
+import (
+	"errors"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower/chain"
+)
+
+// ErrNoAppointment is what a Store answers for an appointment that is not
+// there.
+var ErrNoAppointment = errors.New("no such appointment")
+
+// ErrNoPenalty says that an appointment can't answer its dispute: its blob
+// does not decrypt, or to something that does not spend the dispute.
+var ErrNoPenalty = errors.New("the blob holds no penalty for this dispute")
+
+// Appointment is an appointment as it was accepted.
+type Appointment struct {
+	// Row is the store's own name for the appointment; 0 before it is
+	// stored. UserRow is that of its user.
+	Row, UserRow int64
+	teos.Appointment
+	UserSignature teos.Signature
+	// StartBlock is the height that was processed when it was accepted.
+	StartBlock uint32
+	// Triggered says that its dispute was seen: it has a tracker.
+	Triggered bool
+}
+
+// Slots returns how many slots the appointment fills.
+func (a Appointment) Slots() uint32 { return teos.Slots(len(a.EncryptedBlob)) }
+
+// Store is what the watcher needs of a transaction.
+type Store interface {
+	// Appointment returns a user's appointment, or ErrNoAppointment.
+	Appointment(userRow int64, l teos.Locator) (Appointment, error)
+	// PutAppointment inserts an appointment whose Row is 0, else replaces
+	// that row; it returns the row.
+	PutAppointment(a Appointment) (int64, error)
+	// AppointmentsAt returns the appointments of all users at any of these
+	// locators, by one indexed query, whether triggered or not.
+	AppointmentsAt(ls []teos.Locator) ([]Appointment, error)
+	// RecentTransaction returns the transaction among the recent blocks
+	// that a locator names in either dialect, and its height.
+	RecentTransaction(l teos.Locator) (id chainhash.Hash, height uint32, found bool, err error)
+}
+
+// Match is an appointment whose dispute is in a block.
+type Match struct {
+	Appointment Appointment
+	Dispute     chain.Tx
+	// Penalty answers the dispute; it is empty where Err is set.
+	Penalty chain.Tx
+	Err     error
+}
+
+// Scan returns the match of every appointment whose dispute is in the block.
+// Transaction ids are taken in both byte orders, whatever the user's dialect:
+// a tower that misses a breach over byte order has failed.
+func Scan(s Store, b *chain.Block) ([]Match, error) {
+	byLocator := make(map[teos.Locator]int, 2*len(b.Txs))
+	locators := make([]teos.Locator, 0, 2*len(b.Txs))
+	for i := range b.Txs {
+		for _, l := range Locators(b.Txs[i].ID) {
+			byLocator[l] = i
+			locators = append(locators, l)
+		}
+	}
+	found, err := s.AppointmentsAt(locators)
+	if err != nil {
+		return nil, err
+	}
+	matches := make([]Match, 0, len(found))
+	for _, a := range found {
+		dispute := b.Txs[byLocator[a.Locator]]
+		penalty, err := Penalty(dispute.ID, a.EncryptedBlob)
+		matches = append(matches, Match{Appointment: a, Dispute: dispute, Penalty: penalty, Err: err})
+	}
+	return matches, nil
+}
+
+// Locators returns the locators that name a transaction, one of each dialect.
+func Locators(id chainhash.Hash) [2]teos.Locator {
+	return [2]teos.Locator{teos.NewLocator(teos.V1, id), teos.NewLocator(teos.V2, id)}
+}
+
+// Penalty decrypts a blob with its dispute's id, by the key of either dialect,
+// and returns the transaction if it spends the dispute. Nothing else is ever
+// published: a tower is no relay for what strangers encrypt. All failures are
+// ErrNoPenalty.
+func Penalty(dispute chainhash.Hash, blob []byte) (chain.Tx, error) {
+	for _, d := range []teos.Dialect{teos.V2, teos.V1} {
+		raw, err := teos.DecryptBlob(d, dispute, blob)
+		if err != nil {
+			continue
+		}
+		tx, err := chain.ParseTx(raw)
+		if err != nil || !spends(tx, dispute) {
+			return chain.Tx{}, ErrNoPenalty
+		}
+		return tx, nil
+	}
+	return chain.Tx{}, ErrNoPenalty
+}
+
+func spends(tx chain.Tx, id chainhash.Hash) bool {
+	for _, in := range tx.Inputs {
+		if in.Hash == id {
+			return true
+		}
+	}
+	return false
+}
