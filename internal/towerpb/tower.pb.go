@@ -789,7 +789,9 @@ func (x *GetDialectResponse) GetDialect() Dialect {
 }
 
 type PingRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Write asks for proof that the store can commit.
+	Write         bool `protobuf:"varint,1,opt,name=write,proto3" json:"write,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -822,6 +824,13 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
 	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PingRequest) GetWrite() bool {
+	if x != nil {
+		return x.Write
+	}
+	return false
 }
 
 type PingResponse struct {
@@ -1248,8 +1257,9 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\x11GetDialectRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\"A\n" +
 	"\x12GetDialectResponse\x12+\n" +
-	"\adialect\x18\x01 \x01(\x0e2\x11.vigil.v1.DialectR\adialect\"\r\n" +
-	"\vPingRequest\"\x0e\n" +
+	"\adialect\x18\x01 \x01(\x0e2\x11.vigil.v1.DialectR\adialect\"#\n" +
+	"\vPingRequest\x12\x14\n" +
+	"\x05write\x18\x01 \x01(\bR\x05write\"\x0e\n" +
 	"\fPingResponse\"\x15\n" +
 	"\x13GetTowerInfoRequest\"0\n" +
 	"\n" +

@@ -51,8 +51,8 @@ type TowerServiceClient interface {
 	// GetDialect tells the dialect of a user, for the codes of an error that
 	// was found before the user was authenticated. Unknown users have none.
 	GetDialect(ctx context.Context, in *GetDialectRequest, opts ...grpc.CallOption) (*GetDialectResponse, error)
-	// Ping succeeds once appointments are accepted. It writes to the store, so
-	// it also tells whether a disk that failed works again.
+	// Ping succeeds once appointments are accepted. If asked to, it writes to
+	// the store, and so tells whether a disk that failed works again.
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingResponse, error)
 }
 
@@ -142,8 +142,8 @@ type TowerServiceServer interface {
 	// GetDialect tells the dialect of a user, for the codes of an error that
 	// was found before the user was authenticated. Unknown users have none.
 	GetDialect(context.Context, *GetDialectRequest) (*GetDialectResponse, error)
-	// Ping succeeds once appointments are accepted. It writes to the store, so
-	// it also tells whether a disk that failed works again.
+	// Ping succeeds once appointments are accepted. If asked to, it writes to
+	// the store, and so tells whether a disk that failed works again.
 	Ping(context.Context, *PingRequest) (*PingResponse, error)
 	mustEmbedUnimplementedTowerServiceServer()
 }

@@ -1,0 +1,118 @@
+// Package towerrpc is both ends of the inner door: the gRPC between the outer
+// doors and the tower core. It is the only user of protobuf. The client takes
+// inspected requests only, and the server inspects again what arrives.
+package towerrpc
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"vigil/inspector"
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/towerpb"
+)
+
+// maxMessage bounds a message in bytes: an appointment with the largest blob
+// allowed, or the locators of three million appointments.
+const maxMessage = 64 << 20
+
+// Client is the one way to the tower core, for both outer doors and for the
+// operator. Its errors are *teos.Error. It is safe for concurrent use.
+type Client struct {
+	conn  *grpc.ClientConn
+	tower towerpb.TowerServiceClient
+	admin towerpb.AdminServiceClient
+}
+
+// Dial returns a client of the core that listens on a Unix socket. It does not
+// wait for it: a core that is not there yet is teos.Unavailable.
+func Dial(socket string) (*Client, error) {
+	conn, err := grpc.NewClient("passthrough:///vigil",
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the socket's mode guards it
+		grpc.WithContextDialer(dialer(socket)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("tower core at %s: %w", socket, err)
+	}
+	return &Client{conn, towerpb.NewTowerServiceClient(conn), towerpb.NewAdminServiceClient(conn)}, nil
+}
+
+// Close ends the connection. Calls that are under way fail.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Register starts or extends a subscription.
+func (c *Client) Register(ctx context.Context, r inspector.Register) (tower.Registration, error) {
+	user := r.User()
+	out, err := c.tower.Register(ctx, &towerpb.RegisterRequest{
+		UserId: user[:], Dialect: dialectToPB(r.Dialect()),
+	})
+	if err != nil {
+		return tower.Registration{}, fromStatus(err)
+	}
+	return registrationFromPB(out)
+}
+
+// AddAppointment hands an appointment in and returns its receipt.
+func (c *Client) AddAppointment(ctx context.Context, r inspector.AddAppointment) (tower.Acceptance, error) {
+	a, signature := r.Appointment(), r.Signature()
+	out, err := c.tower.AddAppointment(ctx, &towerpb.AddAppointmentRequest{
+		Appointment: appointmentToPB(a), Signature: signature[:],
+	})
+	if err != nil {
+		return tower.Acceptance{}, fromStatus(err)
+	}
+	return acceptanceFromPB(out, r)
+}
+
+// GetAppointment asks for an appointment. The error of one that is not found
+// says whose dialect to answer in, as every error of a known user does.
+func (c *Client) GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error) {
+	locator, signature := r.Locator(), r.Signature()
+	out, err := c.tower.GetAppointment(ctx, &towerpb.GetAppointmentRequest{
+		Locator: locator[:], Signature: signature[:],
+	})
+	if err != nil {
+		return tower.Watched{}, fromStatus(err)
+	}
+	return watchedFromPB(out)
+}
+
+// GetSubscriptionInfo asks for a subscription.
+func (c *Client) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error) {
+	signature := r.Signature()
+	out, err := c.tower.GetSubscriptionInfo(ctx, &towerpb.GetSubscriptionInfoRequest{Signature: signature[:]})
+	if err != nil {
+		return tower.Subscription{}, fromStatus(err)
+	}
+	return subscriptionFromPB(out)
+}
+
+// Dialect returns the dialect of a user, unknown if there is no such user.
+func (c *Client) Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error) {
+	out, err := c.tower.GetDialect(ctx, &towerpb.GetDialectRequest{UserId: user[:]})
+	if err != nil {
+		return 0, fromStatus(err)
+	}
+	return dialectFromPB(out.GetDialect()), nil
+}
+
+// Ping fails until appointments are accepted. With write set it also proves
+// that the store can commit.
+func (c *Client) Ping(ctx context.Context, write bool) error {
+	_, err := c.tower.Ping(ctx, &towerpb.PingRequest{Write: write})
+	return fromStatus(err)
+}
+
+// Info tells the operator what the tower guards and how far it has seen.
+func (c *Client) Info(ctx context.Context) (tower.Info, error) {
+	out, err := c.admin.GetTowerInfo(ctx, &towerpb.GetTowerInfoRequest{})
+	if err != nil {
+		return tower.Info{}, fromStatus(err)
+	}
+	return infoFromPB(out)
+}

@@ -1,0 +1,92 @@
+package towerrpc
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"vigil/inspector"
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/towerpb"
+)
+
+// callTimeout bounds a call whose client set no deadline.
+const callTimeout = 30 * time.Second
+
+// maxStack is how much of a panic's stack is logged, in bytes.
+const maxStack = 4096
+
+// Core is what the server serves. *tower.Tower and what knows its state.
+type Core interface {
+	Register(ctx context.Context, r inspector.Register) (tower.Registration, error)
+	AddAppointment(ctx context.Context, r inspector.AddAppointment) (tower.Acceptance, error)
+	GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error)
+	GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error)
+	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)
+	Ready(ctx context.Context, write bool) error
+	Info(ctx context.Context) (tower.Info, error)
+}
+
+// Server is the core's end.
+type Server struct {
+	grpc *grpc.Server
+	log  *slog.Logger
+}
+
+// NewServer returns a server of a core; Serve does its work.
+func NewServer(core Core, check *inspector.Inspector, log *slog.Logger) *Server {
+	s := &Server{log: log}
+	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.guard),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage))
+	towerpb.RegisterTowerServiceServer(s.grpc, &towerService{core: core, check: check})
+	towerpb.RegisterAdminServiceServer(s.grpc, &adminService{core: core})
+	return s
+}
+
+// Serve serves until Stop.
+func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+
+// Stop lets calls end, until ctx does, and then ends them.
+func (s *Server) Stop(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+}
+
+// guard stands around every call: a deadline, the translation of errors, and
+// no panic beyond this line.
+func (s *Server) guard(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			stack := debug.Stack()
+			s.log.Error("a defect of ours stopped a call", "method", info.FullMethod,
+				"panic", r, "stack", string(stack[:min(len(stack), maxStack)]))
+			resp, err = nil, status.Error(codes.Internal, "a defect of ours")
+		}
+	}()
+	resp, err = handle(ctx, req)
+	if err != nil && teos.AsError(err).Cause == teos.Internal && ctx.Err() == nil {
+		s.log.Error("a call failed", "method", info.FullMethod, "err", err)
+	}
+	return resp, toStatus(err)
+}
