@@ -204,3 +204,6 @@ func (c *Client) post(ctx context.Context, method string, body, result any) erro
 	}
 	return nil
 }
+
+// Door is the door that the client uses.
+func (c *Client) Door() Door { return c.door }

@@ -31,7 +31,7 @@ type Tower interface {
 	// RPC is the other door; nil where no Lightning node carries the tower.
 	RPC() Lightningd
 	// Info is vigil-info, by RPC method or from the command line.
-	Info(ctx context.Context) (json.RawMessage, error)
+	Info(ctx context.Context) (Info, error)
 	// Stop ends the tower in good order and tells how long that took.
 	Stop() time.Duration
 	Kill()
@@ -98,9 +98,7 @@ func startInLightningd(t T, node *Node, address string, options Options) Tower {
 func (l *loaded) HTTP() HTTPDoor  { return HTTPDoor("http://" + l.address) }
 func (l *loaded) RPC() Lightningd { return l.Lightningd }
 
-func (l *loaded) Info(ctx context.Context) (info json.RawMessage, err error) {
-	return info, l.Call(ctx, "vigil-info", map[string]any{}, &info)
-}
+func (l *loaded) Info(ctx context.Context) (Info, error) { return TowerInfo(ctx, l) }
 
 func (l *loaded) Stop() time.Duration { l.t.Helper(); return l.StopPlugin() }
 func (l *loaded) Kill()               { l.t.Helper(); l.KillPlugin() }
@@ -144,7 +142,7 @@ func (s *standalone) logPath() string { return filepath.Join(filepath.Dir(s.dir)
 func (s *standalone) HTTP() HTTPDoor  { return HTTPDoor("http://" + s.address) }
 func (s *standalone) RPC() Lightningd { return nil }
 
-func (s *standalone) Info(ctx context.Context) (json.RawMessage, error) {
+func (s *standalone) Info(ctx context.Context) (info Info, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.program, "info", "--data-dir", s.dir)
@@ -152,9 +150,9 @@ func (s *standalone) Info(ctx context.Context) (json.RawMessage, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, stderr.Bytes())
+		return info, fmt.Errorf("%w: %s", err, stderr.Bytes())
 	}
-	return out, nil
+	return info, json.Unmarshal(out, &info)
 }
 
 func (s *standalone) Start() {

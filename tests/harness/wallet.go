@@ -52,34 +52,44 @@ func newWallet(t T, node *Node) (*Wallet, string) {
 // Dispute builds a transaction that stands for a revoked commitment: it
 // spends a mature coinbase, and pays to an output that a penalty can take at
 // once. It mines what is missing for the coinbase to be mature.
-func (w *Wallet) Dispute() *wire.MsgTx {
+func (w *Wallet) Dispute() *wire.MsgTx { w.t.Helper(); return w.WideDispute(1) }
+
+// WideDispute is a Dispute with so many outputs, each for a penalty.
+func (w *Wallet) WideDispute(outputs int) *wire.MsgTx {
 	w.t.Helper()
 	outpoint, coin := w.coinbase()
-	return w.spend(outpoint, coin, Fee, 1)
+	return w.spend(outpoint, coin, Fee, outputs)
 }
 
-// Penalty spends the dispute's output and pays fee satoshi to the miner.
+// Penalty spends the dispute's first output and pays fee satoshi to the miner.
 func (w *Wallet) Penalty(dispute *wire.MsgTx, fee int64) *wire.MsgTx {
 	w.t.Helper()
-	return w.spendFirst(dispute, fee, 1)
+	return w.spendOutput(dispute, 0, fee, 1)
 }
 
-// LargePenalty is a Penalty with so many outputs (43 bytes each in a blob).
+// PenaltyAt spends another of the dispute's outputs.
+func (w *Wallet) PenaltyAt(dispute *wire.MsgTx, output int) *wire.MsgTx {
+	w.t.Helper()
+	return w.spendOutput(dispute, output, Fee, 1)
+}
+
+// LargePenalty is a Penalty with so many outputs, of 31 bytes each.
 func (w *Wallet) LargePenalty(dispute *wire.MsgTx, outputs int) *wire.MsgTx {
 	w.t.Helper()
-	return w.spendFirst(dispute, Fee+int64(outputs)*100, outputs)
+	return w.spendOutput(dispute, 0, Fee+int64(outputs)*100, outputs)
 }
 
 // Rival spends the same output as a Penalty does, as a cheater would who has
 // waited long enough. It pays another fee, so its id differs.
 func (w *Wallet) Rival(dispute *wire.MsgTx) *wire.MsgTx {
 	w.t.Helper()
-	return w.spendFirst(dispute, 3*Fee, 2)
+	return w.spendOutput(dispute, 0, 3*Fee, 2)
 }
 
-func (w *Wallet) spendFirst(tx *wire.MsgTx, fee int64, outputs int) *wire.MsgTx {
+func (w *Wallet) spendOutput(tx *wire.MsgTx, output int, fee int64, outputs int) *wire.MsgTx {
 	w.t.Helper()
-	return w.spend(wire.OutPoint{Hash: tx.TxHash()}, tx.TxOut[0], fee, outputs)
+	outpoint := wire.OutPoint{Hash: tx.TxHash(), Index: uint32(output)}
+	return w.spend(outpoint, tx.TxOut[output], fee, outputs)
 }
 
 // coinbase takes the oldest coinbase that is not spent.

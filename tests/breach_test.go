@@ -1,0 +1,151 @@
+package tests
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"vigil/internal/teos"
+	"vigil/tests/harness"
+)
+
+// TestBreachIsAnsweredToItsEnd follows one breach until the tower forgets it.
+func TestBreachIsAnsweredToItsEnd(t *testing.T) {
+	onEveryTower(t, harness.Options{"subscription-slots": 5}, func(s *scene) {
+		for _, dialect := range dialects {
+			b := s.watched(s.user(dialect))
+			s.cheat(b)
+			s.answered(b)
+			for _, door := range s.doors() {
+				_, err := b.user.At(door).Add(s.Context(), b.appointment)
+				s.wantCode(err, codeTriggered, dialect)
+			}
+			s.resolved(b, s.confirmed(b))
+			if info := s.subscription(b.user); info.Slots != 5 || len(info.Locators) != 0 {
+				s.Fatalf("after the breach: %+v", info)
+			}
+		}
+	})
+}
+
+// TestUsersShareADispute: two users with one locator and one of the other
+// dialect each have their own penalty published.
+func TestUsersShareADispute(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		users := []*harness.Client{s.user(teos.V2), s.user(teos.V2), s.user(teos.V1)}
+		dispute := s.node.Wallet.WideDispute(len(users))
+		breaches := make([]breach, len(users))
+		for i, user := range users {
+			penalty := s.node.Wallet.PenaltyAt(dispute, i)
+			breaches[i] = breach{dispute, penalty, user, user.NewAppointment(dispute.TxHash(), penalty)}
+			s.add(user, breaches[i].appointment)
+		}
+		s.node.MineBlock(dispute)
+		for _, b := range breaches {
+			s.answered(b)
+		}
+		s.mine(1)
+		for i, b := range breaches {
+			if s.node.ConfirmedAt(b.penalty.TxHash(), 1) == 0 {
+				s.Fatalf("penalty %d did not confirm", i)
+			}
+			s.responded(b)
+		}
+	})
+}
+
+// TestBlobThatDoesNotDecrypt harms nobody: neither its user's other
+// appointments nor another user's with the same locator.
+func TestBlobThatDoesNotDecrypt(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		good := s.watched(s.user(teos.V2))
+		spoiler := s.user(teos.V2)
+		bad := good.appointment
+		bad.EncryptedBlob = make([]byte, 500)
+		s.add(spoiler, bad)
+		also := s.watched(spoiler)
+		s.node.MineBlock(good.dispute, also.dispute)
+		s.answered(good)
+		s.answered(also)
+	})
+}
+
+// TestLateAppointment: the dispute is in a recent block already; the penalty
+// goes out without another block.
+func TestLateAppointment(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		for _, dialect := range dialects {
+			b := s.prepared(s.user(dialect))
+			s.cheat(b)
+			s.mine(2)
+			s.add(b.user, b.appointment)
+			s.answered(b)
+		}
+	})
+}
+
+// TestUpdateIsWhatCounts: of two penalties for one dispute the last is published.
+func TestUpdateIsWhatCounts(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		b := s.watched(s.user(teos.V2))
+		b.penalty = s.node.Wallet.LargePenalty(b.dispute, 3)
+		b.appointment = b.user.NewAppointment(b.dispute.TxHash(), b.penalty)
+		s.add(b.user, b.appointment)
+		s.cheat(b)
+		s.answered(b)
+	})
+}
+
+// TestRefusedPenaltyIsTriedAgain: what the backend refuses today it may take
+// at the next block; here a rival in its mempool is gone by then.
+func TestRefusedPenaltyIsTriedAgain(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		b := s.watched(s.user(teos.V2))
+		rival := s.node.Wallet.Rival(b.dispute)
+		s.node.MustSend(b.dispute)
+		s.node.MustSend(rival)
+		s.cheat(b)
+		s.settle()
+		s.responded(b)
+		s.wantRefused(b.penalty)
+
+		s.node.Stop()
+		s.node.Start() // without its mempool
+		s.node.MineBlock()
+		s.answered(b)
+		s.confirmed(b)
+	})
+}
+
+// wantRefused demands that the node refuses a transaction.
+func (s *scene) wantRefused(tx *wire.MsgTx) {
+	s.Helper()
+	var refused *harness.RPCError
+	if err := s.node.Send(tx); !errors.As(err, &refused) {
+		s.Fatalf("the node was to refuse %v: %v", tx.TxHash(), err)
+	}
+}
+
+// TestRivalEndsABreach: the cheater's own spend, as deep as a penalty would
+// have to be, ends the breach too; until then the tower goes on.
+func TestRivalEndsABreach(t *testing.T) {
+	onEveryTower(t, harness.Options{"subscription-slots": 5}, func(s *scene) {
+		b := s.watched(s.user(teos.V2))
+		s.cheat(b)
+		s.answered(b)
+		s.node.MineBlock(s.node.Wallet.Rival(b.dispute))
+		height := s.node.Height()
+		s.settle()
+		if info := s.info(); info.Rivalled != 1 {
+			s.Fatalf("a rival confirmed: %+v", info)
+		}
+		s.resolved(b, height)
+		if info := s.info(); info.Lost != 1 {
+			s.Fatalf("a rival is buried: %+v", info)
+		}
+		if slots := s.subscription(b.user).Slots; slots != 5 {
+			s.Fatalf("%d slots of 5 after a breach", slots)
+		}
+	})
+}
