@@ -1,0 +1,89 @@
+package cln
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"vigil/internal/tower/chain"
+)
+
+// Chain is a chain.Source over lightningd's own backend, whatever it is.
+//
+// bcli, the usual one, serves one request at a time and its lane is the
+// node's too, so a Chain has at most one call under way. A backend that is
+// down answers a block and a pruned block like a block that doesn't exist.
+type Chain struct {
+	rpc  *RPC
+	lane chan struct{}
+}
+
+var _ chain.Source = (*Chain)(nil)
+
+// NewChain returns the source; one for each lightningd.
+func NewChain(rpc *RPC) *Chain { return &Chain{rpc, make(chan struct{}, 1)} }
+
+// call waits for its turn, then calls; the turn's wait ends with ctx.
+func (c *Chain) call(ctx context.Context, method string, params, out any) error {
+	select {
+	case c.lane <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait to call %s: %w", method, ctx.Err())
+	}
+	defer func() { <-c.lane }()
+	return c.rpc.Call(ctx, method, params, out)
+}
+
+// Tip implements chain.Source. blockcount, not headercount, is what the
+// backend holds.
+func (c *Chain) Tip(ctx context.Context) (chain.Tip, error) {
+	var info struct {
+		Chain  string  `json:"chain"`
+		Blocks *uint32 `json:"blockcount"`
+	}
+	// Backends other than bcli may demand last_height; 0 claims nothing.
+	params := map[string]any{"last_height": 0}
+	if err := c.call(ctx, "getchaininfo", params, &info); err != nil {
+		return chain.Tip{}, err
+	}
+	if info.Chain == "" || info.Blocks == nil {
+		return chain.Tip{}, fmt.Errorf("getchaininfo names no chain or no blockcount")
+	}
+	return chain.Tip{Network: info.Chain, Height: *info.Blocks}, nil
+}
+
+// Block implements chain.Source.
+func (c *Chain) Block(ctx context.Context, height uint32) ([]byte, error) {
+	var answer struct {
+		Block *string `json:"block"`
+	}
+	params := map[string]any{"height": height}
+	if err := c.call(ctx, "getrawblockbyheight", params, &answer); err != nil {
+		return nil, err
+	}
+	if answer.Block == nil {
+		return nil, fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
+	}
+	block, err := hex.DecodeString(*answer.Block)
+	if err != nil {
+		return nil, fmt.Errorf("block at height %d: %w", height, err)
+	}
+	return block, nil
+}
+
+// Publish implements chain.Source. High fees are allowed: a penalty's fee is
+// its maker's choice, and the tower can't change it.
+func (c *Chain) Publish(ctx context.Context, tx []byte) error {
+	var answer struct {
+		Success bool   `json:"success"`
+		Message string `json:"errmsg"`
+	}
+	params := map[string]any{"tx": hex.EncodeToString(tx), "allowhighfees": true}
+	if err := c.call(ctx, "sendrawtransaction", params, &answer); err != nil {
+		return err
+	}
+	if !answer.Success {
+		return fmt.Errorf("sendrawtransaction: %s", oneLine(answer.Message, 500))
+	}
+	return nil
+}

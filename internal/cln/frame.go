@@ -1,0 +1,153 @@
+package cln
+
+import (
+	"bufio"
+	"errors"
+	"io"
+)
+
+// maxOutline bounds, in bytes, what is kept of a message over its limit.
+const maxOutline = 64 << 10
+
+// errGarbage says that bytes outside any JSON text were skipped; reading may
+// go on.
+var errGarbage = errors.New("bytes that are no JSON message were skipped")
+
+// nesting follows brackets and strings through JSON text, byte by byte.
+type nesting struct {
+	depth             int
+	inString, escaped bool
+}
+
+func (n *nesting) step(c byte) {
+	switch {
+	case n.escaped:
+		n.escaped = false
+	case n.inString:
+		n.escaped = c == '\\'
+		n.inString = c != '"'
+	case c == '"':
+		n.inString = true
+	case c == '{' || c == '[':
+		n.depth++
+	case c == '}' || c == ']':
+		n.depth--
+	}
+}
+
+// frame is one JSON object or array as it came.
+type frame struct {
+	// text is the whole message. Where over is set it is the outline: what
+	// stands outside of nested values, so that the id can still be found,
+	// wherever the sender put it.
+	text []byte
+	over bool
+}
+
+// frameReader cuts a stream into JSON texts by their brackets alone. It never
+// looks for a blank line: that is legal inside a message, and a reader that
+// splits there lets a caller who may use one method smuggle in a call to
+// another. For the same reason it doesn't try to resynchronise inside a
+// message.
+type frameReader struct {
+	r     *bufio.Reader
+	limit int
+}
+
+// newFrameReader returns a reader that keeps at most limit bytes a message.
+func newFrameReader(r io.Reader, limit int) *frameReader {
+	return &frameReader{bufio.NewReaderSize(r, 64<<10), limit}
+}
+
+// next returns the next message. It fails with errGarbage (call again), with
+// io.EOF between messages, with io.ErrUnexpectedEOF inside one, or with the
+// stream's own error.
+func (f *frameReader) next() (frame, error) {
+	if err := f.seek(); err != nil {
+		return frame{}, err
+	}
+	s := frameScan{limit: f.limit}
+	for {
+		chunk, err := f.buffered()
+		if errors.Is(err, io.EOF) {
+			return frame{}, io.ErrUnexpectedEOF
+		} else if err != nil {
+			return frame{}, err
+		}
+		n, done := s.feed(chunk)
+		f.r.Discard(n)
+		if done {
+			return s.frame(), nil
+		}
+	}
+}
+
+func (f *frameReader) buffered() ([]byte, error) {
+	if _, err := f.r.Peek(1); err != nil {
+		return nil, err
+	}
+	return f.r.Peek(f.r.Buffered())
+}
+
+// seek moves to the start of the next message.
+func (f *frameReader) seek() error {
+	garbage := false
+	for {
+		c, err := f.r.ReadByte()
+		if err != nil && !garbage {
+			return err
+		}
+		opens := err == nil && (c == '{' || c == '[' && !garbage)
+		if opens {
+			f.r.UnreadByte()
+		}
+		if garbage && (opens || err != nil || c == '\n') {
+			return errGarbage
+		}
+		if opens {
+			return nil
+		}
+		garbage = garbage || !isSpace(c)
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+type frameScan struct {
+	nesting
+	limit         int
+	text, outline []byte
+	over          bool
+}
+
+// feed takes bytes until the message ends and says how many it took.
+func (s *frameScan) feed(chunk []byte) (n int, done bool) {
+	for i, c := range chunk {
+		outside := s.depth <= 1
+		s.step(c)
+		if (outside || s.depth <= 1) && len(s.outline) < maxOutline {
+			s.outline = append(s.outline, c)
+		}
+		if s.depth <= 0 {
+			s.keep(chunk[:i+1])
+			return i + 1, true
+		}
+	}
+	s.keep(chunk)
+	return len(chunk), false
+}
+
+func (s *frameScan) keep(part []byte) {
+	if s.over || len(s.text)+len(part) > s.limit {
+		s.over, s.text = true, nil
+		return
+	}
+	s.text = append(s.text, part...)
+}
+
+func (s *frameScan) frame() frame {
+	if s.over {
+		return frame{s.outline, true}
+	}
+	return frame{s.text, false}
+}
