@@ -310,7 +310,7 @@ func (s *scene) checkTampered(user *harness.Client, dialect teos.Dialect) {
 
 // TestRegistrationThatOverflows is refused, and nothing changes.
 func TestRegistrationThatOverflows(t *testing.T) {
-	onEveryTower(t, harness.Options{"subscription-slots": 1<<32 - 1}, func(s *scene) {
+	onEveryTower(t, harness.Options{"subscription-slots": int64(1<<32 - 1)}, func(s *scene) {
 		for _, dialect := range dialects {
 			user := s.user(dialect)
 			before := s.subscription(user)

@@ -71,6 +71,7 @@ type Node struct {
 	dir           string
 	rpc           *nodeRPC
 	miningAddress string
+	zmq           string
 	proc          *process
 	door          *door
 	kept          []string // the best chain's blocks in hex, while btcd is stopped
@@ -94,6 +95,7 @@ func StartNode(t T, backend Backend) *Node {
 		n.rpc.user, n.rpc.password = "harness", "regtest"
 	} else {
 		n.rpc.cookie = filepath.Join(n.dir, "regtest", ".cookie")
+		n.zmq = "tcp://" + FreeAddress(t)
 	}
 	showOnFailure(t, backend.Name, n.logPath())
 	t.Cleanup(n.end)
@@ -113,7 +115,7 @@ func btcdArgs(n *Node) []string {
 func bitcoindArgs(n *Node) []string {
 	return []string{"-regtest", "-datadir=" + n.dir, "-listen=0", "-server=1", "-daemon=0",
 		"-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-rpcport=" + port(n.rpc.address),
-		"-printtoconsole=1", "-persistmempool=0"}
+		"-printtoconsole=1", "-persistmempool=0", "-zmqpubhashblock=" + n.zmq}
 }
 
 // Start starts the node again on the chain it had, with an empty mempool, and
@@ -201,6 +203,9 @@ func (n *Node) URL() string {
 
 // Cookie is the path of the cookie file, empty where URL has the password.
 func (n *Node) Cookie() string { return n.rpc.cookie }
+
+// ZMQ is where the node publishes the hashes of new blocks; empty where it can't.
+func (n *Node) ZMQ() string { return n.zmq }
 
 // Call calls any RPC method; the node's own refusal is an *RPCError.
 func (n *Node) Call(ctx context.Context, result any, method string, params ...any) error {

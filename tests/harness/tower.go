@@ -128,6 +128,9 @@ func startStandalone(t T, node *Node, address string, options Options) Tower {
 	if node.Cookie() != "" {
 		s.args = append(s.args, "--bitcoind-cookie", node.Cookie())
 	}
+	if node.ZMQ() != "" {
+		s.args = append(s.args, "--bitcoind-zmq", node.ZMQ())
+	}
 	for name, value := range options {
 		s.args = append(s.args, "--"+name, fmt.Sprint(value))
 	}
