@@ -25,7 +25,10 @@ const (
 	codeInvalidParams    = -32602
 )
 
-var _ chain.Source = (*Client)(nil)
+var (
+	_ chain.Source      = (*Client)(nil)
+	_ chain.BlockHasher = (*Client)(nil)
+)
 
 // chainInfo is what is used of getblockchaininfo. Pointers tell what is
 // missing from what is zero.
@@ -73,17 +76,12 @@ func networkName(name string) string {
 // Block implements chain.Source by getblockhash and getblock. Numbers and not
 // words decide that a block is pruned: to go on without one leaves a gap.
 func (c *Client) Block(ctx context.Context, height uint32) ([]byte, error) {
-	var hash, text string
-	if err := c.call(ctx, &hash, "getblockhash", height); err != nil {
-		if hasCode(err, codeInvalidParameter, codeMisc) {
-			return nil, fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
-		}
+	hash, err := c.BlockHash(ctx, height)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := chainhash.NewHashFromStrStrict(hash); err != nil {
-		return nil, fmt.Errorf("getblockhash: %w: no hash", ErrBadAnswer)
-	}
-	if err := c.call(ctx, &text, "getblock", hash, 0); err != nil {
+	var text string
+	if err := c.call(ctx, &text, "getblock", hash.String(), 0); err != nil {
 		if hasCode(err, codeMisc, codeNotFound) && c.isPruned(ctx, height) {
 			return nil, fmt.Errorf("height %d: %w", height, chain.ErrPruned)
 		}
@@ -94,6 +92,22 @@ func (c *Client) Block(ctx context.Context, height uint32) ([]byte, error) {
 		return nil, fmt.Errorf("getblock: %w: no block in hex", ErrBadAnswer)
 	}
 	return raw, nil
+}
+
+// BlockHash implements chain.BlockHasher by getblockhash.
+func (c *Client) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, error) {
+	var text string
+	if err := c.call(ctx, &text, "getblockhash", height); err != nil {
+		if hasCode(err, codeInvalidParameter, codeMisc) {
+			return chainhash.Hash{}, fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
+		}
+		return chainhash.Hash{}, err
+	}
+	hash, err := chainhash.NewHashFromStrStrict(text)
+	if err != nil {
+		return chainhash.Hash{}, fmt.Errorf("getblockhash: %w: no hash", ErrBadAnswer)
+	}
+	return *hash, nil
 }
 
 // isPruned says whether the node, which knows the block but does not give it,
