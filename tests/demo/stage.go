@@ -60,10 +60,8 @@ func (s *stage) act(name string) {
 
 // say tells a line of the story, with the time since the start.
 func (s *stage) say(format string, args ...any) {
-	passed := time.Since(s.start)
-	minutes := passed / time.Minute
-	seconds := (passed - minutes*time.Minute).Seconds()
-	fmt.Printf("%02d:%06.3f  %s\n", minutes, seconds, fmt.Sprintf(format, args...))
+	passed := time.Time{}.Add(time.Since(s.start)).Format("04:05.000")
+	fmt.Printf("%s  %s\n", passed, fmt.Sprintf(format, args...))
 }
 
 func (s *stage) Helper()                  {}

@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"context"
 	"io"
 	"log"
 	"net"
@@ -27,8 +26,7 @@ type door struct {
 func (d *door) open(node string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var config net.ListenConfig
-	listener, err := config.Listen(context.Background(), "tcp", d.address)
+	listener, err := net.Listen("tcp", d.address)
 	if err != nil {
 		return err
 	}

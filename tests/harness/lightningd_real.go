@@ -37,8 +37,8 @@ func HasLightningd() error {
 	return err
 }
 
-// real is a lightningd process that polls its backend every second.
-type real struct {
+// realNode is a lightningd process that polls its backend every second.
+type realNode struct {
 	t       T
 	binary  string // of the plugin
 	options map[string]any
@@ -53,7 +53,7 @@ func StartRealLightningd(t T, node *Node, binary string, options map[string]any)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	r := &real{t: t, binary: binary, options: options, dir: Dir(t)}
+	r := &realNode{t: t, binary: binary, options: options, dir: Dir(t)}
 	args := []string{"--lightning-dir=" + r.dir, "--network=regtest", "--developer", "--dev-bitcoind-poll=1",
 		"--autolisten=false", "--log-level=debug", "--log-file=" + r.logPath(),
 		"--bitcoin-datadir=" + node.dir, "--bitcoin-rpcconnect=127.0.0.1",
@@ -84,16 +84,16 @@ func bitcoinCLI() string {
 	return "bitcoin-cli"
 }
 
-func (r *real) logPath() string   { return filepath.Join(r.dir, "lightningd.log") }
-func (r *real) PluginDir() string { return filepath.Join(r.dir, "regtest") }
+func (r *realNode) logPath() string   { return filepath.Join(r.dir, "lightningd.log") }
+func (r *realNode) PluginDir() string { return filepath.Join(r.dir, "regtest") }
 
-func (r *real) readLog() string {
+func (r *realNode) readLog() string {
 	b, _ := os.ReadFile(r.logPath()) // there is none before the start
 	return string(b)
 }
 
 // Call calls lightning-rpc over a connection of its own.
-func (r *real) Call(ctx context.Context, method string, params, result any) error {
+func (r *realNode) Call(ctx context.Context, method string, params, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	var dialer net.Dialer
@@ -121,7 +121,7 @@ func (r *real) Call(ctx context.Context, method string, params, result any) erro
 	return m.outcome(result)
 }
 
-func (r *real) plugin(subcommand string, more map[string]any) {
+func (r *realNode) plugin(subcommand string, more map[string]any) {
 	r.t.Helper()
 	params := map[string]any{"subcommand": subcommand, "plugin": r.binary}
 	for name, value := range more {
@@ -133,7 +133,7 @@ func (r *real) plugin(subcommand string, more map[string]any) {
 }
 
 // StopPlugin is `plugin stop`, which answers when the plugin has ended.
-func (r *real) StopPlugin() time.Duration {
+func (r *realNode) StopPlugin() time.Duration {
 	r.t.Helper()
 	start := time.Now()
 	r.plugin("stop", nil)
@@ -141,13 +141,13 @@ func (r *real) StopPlugin() time.Duration {
 }
 
 // StartPlugin is `plugin start` with the options of the first start.
-func (r *real) StartPlugin() {
+func (r *realNode) StartPlugin() {
 	r.t.Helper()
 	r.plugin("start", r.options)
 }
 
 // KillPlugin finds lightningd's child that runs the plugin's binary.
-func (r *real) KillPlugin() {
+func (r *realNode) KillPlugin() {
 	r.t.Helper()
 	pid := r.pluginPID()
 	if pid == 0 {
@@ -170,7 +170,7 @@ func (r *real) KillPlugin() {
 	})
 }
 
-func (r *real) pluginPID() (pid int) {
+func (r *realNode) pluginPID() (pid int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
 		exe, _ := os.Readlink(filepath.Join(filepath.Dir(stat), "exe"))
@@ -189,7 +189,7 @@ func (r *real) pluginPID() (pid int) {
 }
 
 // Log reads what lightningd wrote down of the plugin.
-func (r *real) Log() (lines []LogLine) {
+func (r *realNode) Log() (lines []LogLine) {
 	name := regexp.QuoteMeta(filepath.Base(r.binary))
 	line := regexp.MustCompile(`(?m)^\S+ (\w+)\s+plugin-` + name + `: (.*)$`)
 	for _, found := range line.FindAllStringSubmatch(r.readLog(), -1) {
@@ -199,7 +199,7 @@ func (r *real) Log() (lines []LogLine) {
 }
 
 // end stops lightningd as its operator would.
-func (r *real) end() {
+func (r *realNode) end() {
 	if r.proc == nil || !r.proc.running() {
 		return
 	}

@@ -14,9 +14,8 @@ import (
 func (s *StandIn) listen(ctx context.Context) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "lightning-rpc")
-	var config net.ListenConfig
 	var err error
-	if s.rpc, err = config.Listen(ctx, "unix", path); err != nil {
+	if s.rpc, err = net.Listen("unix", path); err != nil {
 		s.t.Fatalf("listen on lightning-rpc: %v", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
