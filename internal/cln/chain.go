@@ -3,6 +3,7 @@ package cln
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"vigil/internal/tower/chain"
@@ -47,7 +48,7 @@ func (c *Chain) Tip(ctx context.Context) (chain.Tip, error) {
 		return chain.Tip{}, err
 	}
 	if info.Chain == "" || info.Blocks == nil {
-		return chain.Tip{}, fmt.Errorf("getchaininfo names no chain or no blockcount")
+		return chain.Tip{}, errors.New("getchaininfo names no chain or no blockcount")
 	}
 	return chain.Tip{Network: info.Chain, Height: *info.Blocks}, nil
 }

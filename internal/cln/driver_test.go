@@ -182,7 +182,7 @@ func initialised(t *testing.T, p *Plugin) *node {
 }
 
 // end waits for Run's return and counts the answers to each id.
-func (n *node) end() (err error, answers map[string]int) {
+func (n *node) end() (answers map[string]int, err error) {
 	n.t.Helper()
 	select {
 	case err = <-n.run:
@@ -200,7 +200,7 @@ func (n *node) end() (err error, answers map[string]int) {
 			answers[string(w.ID)]++
 		}
 	}
-	return err, answers
+	return answers, err
 }
 
 // echo answers with the parameters it got, exactly.

@@ -203,7 +203,7 @@ func TestFault8StopWithCallsInFlight(t *testing.T) {
 		<-inside
 	}
 	n.send(`{"jsonrpc":"2.0","method":"shutdown","params":{"shutdown":{}}}`)
-	err, answers := n.end()
+	answers, err := n.end()
 	if err != nil {
 		t.Errorf("Run: %v", err)
 	}
@@ -231,7 +231,7 @@ func TestFault10UnknownNotificationsAndBatches(t *testing.T) {
 	wantError(t, n.answer("null"), CodeInvalidRequest, "batches are not supported")
 	wantError(t, n.call("2", "no-such", "[]"), CodeMethodNotFound, "unknown method no-such")
 	n.stdin.Close()
-	if _, answers := n.end(); len(answers) != 3 || answers["null"] != 1 {
+	if answers, _ := n.end(); len(answers) != 3 || answers["null"] != 1 {
 		t.Errorf("answers %v", answers)
 	}
 }
@@ -259,7 +259,7 @@ func TestFault12BlankLinesInsideARequest(t *testing.T) {
 	a := n.call(`"raw"`, "echo", "[\"\n\n\","+request("8", "admin", "[]")+"]")
 	wantError(t, a, CodeParse, "the request is not valid JSON, or too deep")
 	n.stdin.Close()
-	if _, answers := n.end(); answers["7"]+answers["8"] != 0 {
+	if answers, _ := n.end(); answers["7"]+answers["8"] != 0 {
 		t.Errorf("answers %v", answers)
 	}
 }

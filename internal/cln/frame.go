@@ -75,7 +75,9 @@ func (f *frameReader) next() (frame, error) {
 			return frame{}, err
 		}
 		n, done := s.feed(chunk)
-		f.r.Discard(n)
+		if _, err := f.r.Discard(n); err != nil {
+			return frame{}, err
+		}
 		if done {
 			return s.frame(), nil
 		}
@@ -93,21 +95,20 @@ func (f *frameReader) buffered() ([]byte, error) {
 func (f *frameReader) seek() error {
 	garbage := false
 	for {
-		c, err := f.r.ReadByte()
-		if err != nil && !garbage {
-			return err
-		}
-		opens := err == nil && (c == '{' || c == '[' && !garbage)
-		if opens {
-			f.r.UnreadByte()
-		}
-		if garbage && (opens || err != nil || c == '\n') {
+		head, err := f.r.Peek(1)
+		if garbage && (err != nil || head[0] == '{' || head[0] == '\n') {
 			return errGarbage
 		}
-		if opens {
+		if err != nil {
+			return err
+		}
+		if head[0] == '{' || head[0] == '[' && !garbage {
 			return nil
 		}
-		garbage = garbage || !isSpace(c)
+		garbage = garbage || !isSpace(head[0])
+		if _, err := f.r.Discard(1); err != nil {
+			return err
+		}
 	}
 }
 

@@ -101,26 +101,26 @@ func logLine(level, text string) []byte {
 	return line
 }
 
-// oneLine cuts text to max bytes and escapes what is no printable character.
-func oneLine(text string, max int) string {
+// oneLine cuts text to size bytes and escapes what is no printable character.
+func oneLine(text string, size int) string {
 	var b strings.Builder
-	for _, r := range cut(text, max) {
+	for _, r := range cut(text, size) {
 		if unicode.IsPrint(r) {
 			b.WriteRune(r)
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
 	}
-	return cut(b.String(), max)
+	return cut(b.String(), size)
 }
 
-// cut shortens text to max bytes, at a character's border.
-func cut(text string, max int) string {
+// cut shortens text to size bytes, at a character's border.
+func cut(text string, size int) string {
 	const mark = "…"
-	if len(text) <= max {
+	if len(text) <= size {
 		return text
 	}
-	end := max - len(mark)
+	end := size - len(mark)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

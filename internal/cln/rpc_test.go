@@ -3,6 +3,7 @@ package cln
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,7 +216,7 @@ func TestTowerSecret(t *testing.T) {
 		answers(map[string]string{"makesecret": `"result":{"secret":"` + secret + `"}`})(c, conn)
 	})
 	got, err := TowerSecret(t.Context(), rpc)
-	if fmt.Sprintf("%x", got) != secret || err != nil {
+	if hex.EncodeToString(got[:]) != secret || err != nil {
 		t.Errorf("%x, %v", got, err)
 	}
 	if p := <-params; p != `{"string":"vigil tower key"}` {

@@ -62,10 +62,9 @@ func (g *guard) stop() {
 	stalled := time.AfterFunc(3*g.limits.grace, func() { g.queue.abandon(nil) })
 	defer stalled.Stop()
 
-	free := 0
-	if free += g.takeSlots(free); free < cap(g.slots) {
+	if taken := g.takeSlots(0); taken < cap(g.slots) {
 		g.cancel()
-		free += g.takeSlots(free)
+		g.takeSlots(taken)
 	}
 	g.cancel()
 	g.settleAll()
@@ -76,11 +75,11 @@ func (g *guard) stop() {
 }
 
 // takeSlots waits until no call is left in glightning, but only so long; it
-// returns how many slots it took.
-func (g *guard) takeSlots(have int) (taken int) {
+// returns how many slots are taken, with those taken before.
+func (g *guard) takeSlots(before int) (taken int) {
 	timeout := time.NewTimer(g.limits.grace)
 	defer timeout.Stop()
-	for ; have+taken < cap(g.slots); taken++ {
+	for taken = before; taken < cap(g.slots); taken++ {
 		select {
 		case g.slots <- struct{}{}:
 		case <-timeout.C:

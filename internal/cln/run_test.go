@@ -26,7 +26,7 @@ func waiting(inside, release chan struct{}) Method {
 func TestStdinEndEndsRun(t *testing.T) {
 	n := initialised(t, &Plugin{})
 	n.stdin.Close()
-	if err, _ := n.end(); err != nil {
+	if _, err := n.end(); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -35,7 +35,7 @@ func TestStdinEndInsideAMessageEndsRun(t *testing.T) {
 	n := initialised(t, &Plugin{})
 	io.WriteString(n.stdin, `{"jsonrpc":"2.0","id":9,"meth`)
 	n.stdin.Close()
-	if err, answers := n.end(); err != nil || answers["9"] != 0 {
+	if answers, err := n.end(); err != nil || answers["9"] != 0 {
 		t.Errorf("Run: %v, answers %v", err, answers)
 	}
 }
@@ -43,7 +43,7 @@ func TestStdinEndInsideAMessageEndsRun(t *testing.T) {
 func TestContextEndsRun(t *testing.T) {
 	n := initialised(t, &Plugin{})
 	n.cancel()
-	if err, _ := n.end(); err != nil {
+	if _, err := n.end(); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -52,7 +52,7 @@ func TestBrokenStdoutEndsRun(t *testing.T) {
 	n := initialised(t, &Plugin{Methods: []Method{echo("echo")}})
 	n.stdout.Close()
 	n.send(request("1", "echo", "[]"))
-	err, _ := n.end()
+	_, err := n.end()
 	if !errors.Is(err, syscall.EPIPE) || !strings.HasPrefix(err.Error(), "write to lightningd: ") {
 		t.Errorf("Run: %v", err)
 	}
@@ -79,7 +79,7 @@ func TestStopLetsCallsFinish(t *testing.T) {
 	n.send(`{"jsonrpc":"2.0","method":"shutdown","params":{"shutdown":{}}}`)
 	n.refused("echo")
 	close(release)
-	err, answers := n.end()
+	answers, err := n.end()
 	if a := n.answer("1"); err != nil || string(a.Result) != `"late"` || answers["1"] != 1 {
 		t.Errorf("Run: %v, answer %s", err, a.text)
 	}
@@ -105,7 +105,7 @@ func TestStopAnswersForHandlersThatHang(t *testing.T) {
 	<-inside
 	<-inside
 	n.stdin.Close()
-	err, answers := n.end()
+	answers, err := n.end()
 	if err != nil || answers[`"a"`] != 1 || answers[`"b"`] != 1 {
 		t.Errorf("Run: %v, answers %v", err, answers)
 	}
@@ -160,7 +160,7 @@ func TestDeadlineOfACall(t *testing.T) {
 	wantError(t, n.answer(`"ignores"`), CodePlugin, "the call took too long; try again")
 	close(release)
 	n.stdin.Close()
-	if err, answers := n.end(); err != nil || answers[`"ignores"`] != 1 {
+	if answers, err := n.end(); err != nil || answers[`"ignores"`] != 1 {
 		t.Errorf("Run: %v, answers %v", err, answers)
 	}
 }
@@ -172,7 +172,9 @@ func TestRunGivesTheLogPackageBack(t *testing.T) {
 	log.SetFlags(0)
 	n := initialised(t, &Plugin{})
 	n.stdin.Close()
-	n.end()
+	if _, err := n.end(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
 	log.Print("after")
 	if out.String() != "after\n" {
 		t.Errorf("logged %q", out.String())
