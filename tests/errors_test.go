@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -135,10 +134,11 @@ func TestTableOfErrors(t *testing.T) {
 }
 
 // checkRow demands the code, and over HTTP the status and a JSON body. What
-// RPC can't carry is left out: it has no bodies that are no JSON.
+// can't come by RPC is left out: there is no body that is not JSON, and what
+// lightning-cli took for a number is the text that was typed.
 func (s *scene) checkRow(r row, dialect teos.Dialect, name string, door harness.Door) {
 	s.Helper()
-	if raw, ok := r.body.([]byte); ok && name == "rpc" && !bytes.HasPrefix(raw, []byte("{}")) {
+	if _, isRaw := r.body.([]byte); name == "rpc" && (isRaw || r.name == "user_id a number") {
 		return
 	}
 	answer, err := door.Ask(s.Context(), r.endpoint, r.body)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // Door is a way to a tower's public API: HTTP, or a node's RPC methods.
@@ -21,7 +22,8 @@ type Answer struct {
 	// Status is the HTTP status; of an RPC method 200, or 0 for an error.
 	Status int
 	Header http.Header
-	// Body is the body, or the method's result, or the data of its error.
+	// Body is the body or the method's result. The error of a method is put
+	// into the form that HTTP gives it.
 	Body []byte
 }
 
@@ -115,8 +117,12 @@ func (d RPCDoor) Ask(ctx context.Context, method string, body any) (Answer, erro
 	var result json.RawMessage
 	err := d.Call(ctx, method, body, &result)
 	var refused *RPCError
-	if errors.As(err, &refused) && len(refused.Data) > 0 {
-		return Answer{Body: refused.Data}, nil
+	if !errors.As(err, &refused) {
+		return Answer{Status: http.StatusOK, Body: result}, err
 	}
-	return Answer{Status: http.StatusOK, Body: result}, err
+	if refused.Code <= -32000 || strings.HasPrefix(refused.Message, "Plugin terminated") {
+		return Answer{}, err
+	}
+	fields, err := json.Marshal(map[string]any{"error": refused.Message, "error_code": refused.Code})
+	return Answer{Body: fields}, err
 }
