@@ -242,9 +242,10 @@ func (s *scene) checkKnown(user *harness.Client, name string) {
 			s.Fatalf("%s, %s: %v", r.request, name, err)
 		}
 		s.checkCode(r.request, answer, r.codes.of(user.Dialect))
-		if name == "http" {
-			s.checkStatus(r.request, answer, r.statuses.of(user.Dialect))
+		if name != "http" {
+			continue
 		}
+		s.checkStatus(r.request, answer, r.statuses.of(user.Dialect))
 		if r.request == "not found" && user.Dialect == teos.V1 {
 			s.checkNotFoundV1(answer, unknown)
 		}

@@ -187,7 +187,7 @@ func TestSubscriptionExpires(t *testing.T) {
 			s.node.MineTo(expiry + 3 + 2)
 			s.settle()
 			_, err = user.Info(s.Context())
-			s.wantCode(err, codeAuth, dialect)
+			s.wantCode(err, codeAuth, teos.V2) // a stranger now
 			if info := s.info(); info.Users != 0 || info.Appointments != 0 {
 				s.Fatalf("after the grace: %+v", info)
 			}
