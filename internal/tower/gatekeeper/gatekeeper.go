@@ -34,7 +34,8 @@ type Store interface {
 	PutUser(u User) error
 	// DropExpired deletes the appointments of each user whose Expiry is at
 	// or below a height, but those with a tracker, and then each such user
-	// that has no appointment left. It returns how many of both are gone.
+	// that has no appointment left; one that stays gets the slots of what
+	// was deleted back. It returns how many of both are gone.
 	DropExpired(expiry uint32) (appointments, users int64, err error)
 }
 

@@ -52,12 +52,17 @@ func (t *tx) Refund(userRow int64, slots uint32) error {
 	return one(n, err, "refund slots")
 }
 
+// expired are the appointments that end with their subscription.
+const expired = `
+	user_id IN (SELECT id FROM users WHERE subscription_expiry <= ?)
+	AND id NOT IN (SELECT id FROM trackers)`
+
 // DropExpired implements gatekeeper.Store.
 func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
-	appointments, err = t.exec("drop expired appointments", `
-		DELETE FROM appointments
-		WHERE user_id IN (SELECT id FROM users WHERE subscription_expiry <= ?)
-		  AND id NOT IN (SELECT id FROM trackers)`, expiry)
+	if err := t.refundExpired(expiry); err != nil {
+		return 0, 0, err
+	}
+	appointments, err = t.exec("drop expired appointments", `DELETE FROM appointments WHERE `+expired, expiry)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -66,6 +71,31 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 		WHERE subscription_expiry <= ?
 		  AND NOT EXISTS (SELECT 1 FROM appointments WHERE user_id = users.id)`, expiry)
 	return appointments, users, err
+}
+
+// refundExpired gives the slots of what expires to the users that stay for a
+// breach. The other users go, and their slots with them.
+func (t *tx) refundExpired(expiry uint32) error {
+	slots := make(map[int64]uint32)
+	err := t.all("list expired appointments", `
+		SELECT user_id, LENGTH(encrypted_blob) FROM appointments
+		WHERE `+expired+` AND user_id IN (SELECT user_id FROM appointments JOIN trackers USING (id))`,
+		[]any{expiry}, func(rows *sql.Rows) error {
+			var user int64
+			var size int
+			err := rows.Scan(&user, &size)
+			slots[user] += teos.Slots(size)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	for user, n := range slots {
+		if err := t.Refund(user, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Locators implements tower.UserStore.
