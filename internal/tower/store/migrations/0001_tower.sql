@@ -7,8 +7,10 @@ CREATE TABLE identity (
     value TEXT NOT NULL
 );
 
+-- No id of a user or an appointment is given twice: what is noted of one that is
+-- gone (a try, a resolution) must not be taken for another's.
 CREATE TABLE users (
-    id                  INTEGER PRIMARY KEY,
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
     public_key          BLOB    NOT NULL UNIQUE,
     dialect             INTEGER NOT NULL,
     available_slots     INTEGER NOT NULL,
@@ -18,7 +20,7 @@ CREATE TABLE users (
 CREATE INDEX users_by_expiry ON users (subscription_expiry);
 
 CREATE TABLE appointments (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     locator        BLOB    NOT NULL,
     user_id        INTEGER NOT NULL REFERENCES users (id),
     encrypted_blob BLOB    NOT NULL,
