@@ -75,14 +75,14 @@ func atTip(tx Tx, f func(tx Tx, height uint32) error) error {
 }
 
 // DuePenalties implements responder.Ledger.
-func (t *Tower) DuePenalties(ctx context.Context, refused bool, after int64, limit int) (due []responder.Tracker, tip uint32, err error) {
+func (t *Tower) DuePenalties(ctx context.Context, scope responder.Scope, after int64, limit int) (due []responder.Tracker, tip uint32, err error) {
 	err = t.store.View(ctx, func(tx Tx) error {
 		h, found, err := tx.Tip()
 		if err != nil || !found {
 			return err
 		}
 		tip = h.Height
-		due, err = tx.Due(tip, refused, after, limit)
+		due, err = tx.Due(tip, scope, after, limit)
 		return err
 	})
 	return due, tip, err

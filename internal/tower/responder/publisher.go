@@ -25,7 +25,7 @@ const (
 type Ledger interface {
 	// DuePenalties returns unspent trackers as Store.Due does, with the
 	// tip's height for now.
-	DuePenalties(ctx context.Context, refused bool, after int64, limit int) (due []Tracker, tip uint32, err error)
+	DuePenalties(ctx context.Context, scope Scope, after int64, limit int) (due []Tracker, tip uint32, err error)
 	// NoteTries records tries.
 	NoteTries(ctx context.Context, tried []Tracker) error
 }
@@ -61,20 +61,19 @@ func (p *Publisher) Wake() {
 // Run publishes what is due until ctx ends. Its first round takes every
 // unspent penalty: the node may have lost its mempool while we were away.
 func (p *Publisher) Run(ctx context.Context) {
-	retry := time.NewTimer(0)
+	retry := time.NewTimer(retryRefused)
+	retry.Stop()
 	defer retry.Stop()
-	for armed := true; ; {
-		all := false
-		select {
-		case <-ctx.Done():
+	armed := false
+	for scope := All; ; {
+		refused, err := p.round(ctx, scope)
+		if ctx.Err() != nil {
 			return
-		case <-p.wake:
-		case <-retry.C:
-			all, armed = true, false
 		}
-		refused, err := p.round(ctx, all)
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			p.log.Error("penalties could not be published; trying again", "err", err)
+		} else {
+			scope = AtBlock
 		}
 		// A timer that runs already is left alone: wakes that come often
 		// must not put a retry off for ever.
@@ -82,13 +81,20 @@ func (p *Publisher) Run(ctx context.Context) {
 			retry.Reset(retryRefused)
 			armed = true
 		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-retry.C:
+			scope, armed = max(scope, AndRefused), false
+		}
 	}
 }
 
 // round publishes all that is due and returns whether anything was refused.
-func (p *Publisher) round(ctx context.Context, all bool) (refused bool, err error) {
+func (p *Publisher) round(ctx context.Context, scope Scope) (refused bool, err error) {
 	for after := int64(0); ; {
-		due, tip, err := p.ledger.DuePenalties(ctx, all, after, batch)
+		due, tip, err := p.ledger.DuePenalties(ctx, scope, after, batch)
 		if err != nil || len(due) == 0 {
 			return refused, err
 		}

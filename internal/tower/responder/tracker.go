@@ -75,6 +75,18 @@ type Tracker struct {
 	Reason   string
 }
 
+// Scope says which of the unspent trackers are due.
+type Scope uint8
+
+const (
+	// AtBlock: those that were last tried below the tip.
+	AtBlock Scope = iota
+	// AndRefused: those that were not accepted, too, at whatever height.
+	AndRefused
+	// All: every one.
+	All
+)
+
 // Watch is an outpoint whose spend tells something about a tracker.
 type Watch struct {
 	Outpoint wire.OutPoint
@@ -107,9 +119,9 @@ type Store interface {
 	SpentUpTo(height uint32) ([]Tracker, error)
 	// DropTracker deletes a tracker and its watches.
 	DropTracker(row int64) error
-	// Due returns unspent trackers behind a row, in order, that were last
-	// tried below the tip or, where refused is set, were not accepted.
-	Due(tip uint32, refused bool, after int64, limit int) ([]Tracker, error)
+	// Due returns unspent trackers behind a row, in order.
+	Due(tip uint32, scope Scope, after int64, limit int) ([]Tracker, error)
 	// NoteTry records a try: TriedAt, Accepted, Reason; one more in Tries.
+	// Where the tracker's DisputeAt is another by now, it records nothing.
 	NoteTry(t Tracker) error
 }

@@ -87,11 +87,12 @@ func trackerValues(tr responder.Tracker) []any {
 }
 
 // NoteTry implements responder.Store. A tracker that is gone meanwhile is
-// none of its business.
+// none of its business, nor is one whose dispute has moved: that is due anew.
 func (t *tx) NoteTry(tr responder.Tracker) error {
 	_, err := t.exec("note a try", `
-		UPDATE trackers SET tries = tries + 1, tried_height = ?, accepted = ?, reason = ? WHERE id = ?`,
-		tr.TriedAt, tr.Accepted, tr.Reason, tr.Row)
+		UPDATE trackers SET tries = tries + 1, tried_height = ?, accepted = ?, reason = ?
+		WHERE id = ? AND dispute_height = ?`,
+		tr.TriedAt, tr.Accepted, tr.Reason, tr.Row, tr.DisputeAt)
 	return err
 }
 
@@ -146,10 +147,10 @@ func (t *tx) SpentUpTo(height uint32) ([]responder.Tracker, error) {
 }
 
 // Due implements responder.Store.
-func (t *tx) Due(tip uint32, refused bool, after int64, limit int) ([]responder.Tracker, error) {
+func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]responder.Tracker, error) {
 	return t.trackers("list due penalties",
-		`WHERE spend = ? AND id > ? AND (tried_height < ? OR (? AND accepted = 0)) ORDER BY id LIMIT ?`,
-		responder.Unspent, after, tip, refused, limit)
+		`WHERE spend = ? AND id > ? AND (tried_height < ? OR (? AND accepted = 0) OR ?) ORDER BY id LIMIT ?`,
+		responder.Unspent, after, tip, scope == responder.AndRefused, scope == responder.All, limit)
 }
 
 // SetJudged implements responder.Store.
