@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"vigil/inspector"
+	"vigil/internal/tower"
+	"vigil/internal/tower/chain"
+	"vigil/internal/tower/responder"
+	"vigil/internal/tower/store"
+	"vigil/internal/towerrpc"
+	"vigil/towerapi"
+)
+
+// Names in the data directory.
+const (
+	storeFile  = "tower.sqlite"
+	socketFile = "vigil.sock"
+	lockFile   = "lock"
+	keyFile    = "tower.key"
+)
+
+// stopCalls is how long calls of the inner door may take to end at a stop.
+const stopCalls = 5 * time.Second
+
+// daemon is a whole tower: the core, its inner door and its HTTP door. What
+// differs from one way to run it to another is given to it.
+type daemon struct {
+	settings settings
+	log      *slog.Logger
+	// key gives the tower's key; it may ask lightningd for it.
+	key func(ctx context.Context) (*btcec.PrivateKey, error)
+	// source is where blocks come from and penalties go.
+	source chain.Source
+	poll   time.Duration
+	// hints calls wake when there may be a new block, until ctx ends.
+	hints func(ctx context.Context, wake func())
+	// ready is called with the client of the inner door once it is open,
+	// and with nil before it closes.
+	ready func(*towerrpc.Client)
+}
+
+// run runs the tower until ctx ends and returns after everything it started
+// has ended. It ends in the order that the design gives: the HTTP door drains,
+// the inner door stops, the chain is let go, the store closes.
+func (d *daemon) run(ctx context.Context) (err error) {
+	if err := os.MkdirAll(d.settings.dataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	unlock, err := lockDir(d.path(lockFile))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	key, err := d.key(ctx)
+	if err != nil {
+		return fmt.Errorf("get the tower's key: %w", err)
+	}
+	db, err := store.Open(ctx, d.path(storeFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	t := tower.New(key, db, d.settings.terms, d.log)
+	if err := t.Claim(ctx, d.settings.network); err != nil {
+		return err
+	}
+	return d.follow(ctx, t)
+}
+
+func (d *daemon) path(name string) string { return filepath.Join(d.settings.dataDir, name) }
+
+// follow keeps the tower on the chain while its doors are open.
+func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
+	follower, err := chain.NewFollower(d.source, t, chain.Config{
+		Network: d.settings.network, Poll: d.poll, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	publisher := responder.NewPublisher(t, d.source, d.log)
+	t.OnPenaltyDue(publisher.Wake)
+
+	// Not ctx: the chain is followed until the doors are closed.
+	chainCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer stop()
+	parts.Go(func() { follower.Run(chainCtx) })
+	parts.Go(func() { publisher.Run(chainCtx) })
+	if d.hints != nil {
+		parts.Go(func() { d.hints(chainCtx, follower.Hint) })
+	}
+	return d.openInner(ctx, t, follower)
+}
+
+// openInner serves the inner door, and behind it the HTTP door, until ctx ends.
+func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Follower) error {
+	check := inspector.New(d.settings.limits)
+	core := &core{Tower: t, follower: f, daemon: d}
+	server := towerrpc.NewServer(core, check, d.log)
+	listener, err := towerrpc.Listen(d.path(socketFile))
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+
+	err = d.openAPI(ctx, check, core)
+
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopCalls)
+	defer cancel()
+	server.Stop(stopCtx)
+	return errors.Join(err, <-served)
+}
+
+func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *core) (err error) {
+	client, err := towerrpc.Dial(d.path(socketFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	d.ready(client)
+	defer d.ready(nil)
+	api := towerapi.New(client, check, towerapi.Config{
+		Bind: d.settings.api.bind, Codes: d.settings.api.codes,
+		TrustedProxies: d.settings.api.proxies, Log: d.log,
+	})
+	core.api.Store(api)
+	d.log.Info("the tower guards", "tower_id", core.ID(), "network", d.settings.network,
+		"version", version, "data", d.settings.dataDir)
+	return api.Run(ctx)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+)
+
+// errKey says that a file or a secret holds no key.
+var errKey = errors.New("not a private key: 32 bytes of hex, from 1 to the order of secp256k1 less 1")
+
+// loadKey reads the tower's key from a file, which it creates once, for this
+// user only. The key is the tower's identity: its users know the tower by it.
+func loadKey(path string) (*btcec.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createKey(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, errKey)
+	}
+	key, err := parseKey(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+func parseKey(secret []byte) (*btcec.PrivateKey, error) {
+	var scalar btcec.ModNScalar
+	if len(secret) != btcec.PrivKeyBytesLen || scalar.SetByteSlice(secret) || scalar.IsZero() {
+		return nil, errKey
+	}
+	key, _ := btcec.PrivKeyFromBytes(secret)
+	return key, nil
+}
+
+// createKey writes a new key whole or not at all.
+func createKey(path string) (*btcec.PrivateKey, error) {
+	secret := make([]byte, btcec.PrivKeyBytesLen)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, err
+	}
+	key, err := parseKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	temporary, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = temporary.WriteString(hex.EncodeToString(secret) + "\n")
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return nil, err
+	}
+	return key, syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a new name durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

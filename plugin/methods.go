@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"vigil/inspector"
+	"vigil/internal/cln"
+	"vigil/internal/teos"
+	"vigil/internal/towerrpc"
+	"vigil/towerapi"
+)
+
+// methods are what lightningd offers to lightning-cli. The first four carry
+// the names of the protocol and answer what the HTTP API answers.
+func (n *node) methods() []cln.Method {
+	return []cln.Method{
+		n.method("register", "user_id",
+			"Start or extend a subscription for a public key (hex). Named, public_key instead of user_id registers a client of python-teos.",
+			[]string{"user_id"}, register),
+		n.method("add_appointment", "appointment signature",
+			"Hand an appointment in: {locator, encrypted_blob, to_self_delay} and the user's signature over it.",
+			[]string{"appointment", "signature"}, addAppointment),
+		n.method("get_appointment", "locator signature",
+			"Ask for an appointment: its locator and the user's signature over \"get appointment LOCATOR\".",
+			[]string{"locator", "signature"}, getAppointment),
+		n.method("get_subscription_info", "signature",
+			"Ask for a subscription by the user's signature over \"get subscription info\".",
+			[]string{"signature"}, getSubscriptionInfo),
+		n.method("vigil-info", "",
+			"What this tower guards, how far it has seen, and what its operator should act on.",
+			nil, info),
+	}
+}
+
+// byNameOnly are parameters that have no position.
+var byNameOnly = map[string][]string{"register": {"public_key"}}
+
+// request is a checked call: it is sent inward by calling it.
+type request func(context.Context, *towerrpc.Client) (any, error)
+
+// inspect turns parameters into a request, or says what is wrong with them.
+type inspect func(i *inspector.Inspector, params []byte) (request, error)
+
+func (n *node) method(name, usage, description string, positional []string, check inspect) cln.Method {
+	parse := func(params json.RawMessage) (request, error) {
+		body, err := object(params, positional, byNameOnly[name])
+		if err != nil {
+			return nil, err
+		}
+		rules := n.rules.Load()
+		if rules == nil {
+			return nil, n.notRunning()
+		}
+		return check(inspector.New(rules.limits), body)
+	}
+	return cln.Method{
+		Name: name, Usage: usage, Description: description,
+		Check: func(params json.RawMessage) error {
+			_, err := parse(params)
+			return n.toRPC(context.Background(), err)
+		},
+		Handle: func(ctx context.Context, params json.RawMessage) (any, error) {
+			call, err := parse(params)
+			if err != nil {
+				return nil, n.toRPC(ctx, err)
+			}
+			client := n.client.Load()
+			if client == nil {
+				return nil, n.toRPC(ctx, n.notRunning())
+			}
+			result, err := call(ctx, client)
+			return result, n.toRPC(ctx, err)
+		},
+	}
+}
+
+func (n *node) notRunning() error {
+	return teos.Errorf(teos.Unavailable, "the tower does not run now: %s", *n.reason.Load())
+}
+
+func register(i *inspector.Inspector, params []byte) (request, error) {
+	r, err := i.Register(params)
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.Register(ctx, r)
+		return towerapi.NewRegistered(out), err
+	}, err
+}
+
+func addAppointment(i *inspector.Inspector, params []byte) (request, error) {
+	r, err := i.AddAppointment(params)
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.AddAppointment(ctx, r)
+		return towerapi.NewAccepted(out), err
+	}, err
+}
+
+func getAppointment(i *inspector.Inspector, params []byte) (request, error) {
+	r, err := i.GetAppointment(params)
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.GetAppointment(ctx, r)
+		return towerapi.NewFound(out), err
+	}, err
+}
+
+func getSubscriptionInfo(i *inspector.Inspector, params []byte) (request, error) {
+	r, err := i.GetSubscriptionInfo(params)
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.GetSubscriptionInfo(ctx, r)
+		return towerapi.NewSubscriptionInfo(out), err
+	}, err
+}
+
+func info(*inspector.Inspector, []byte) (request, error) {
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.Info(ctx)
+		return newInfoBody(out), err
+	}, nil
+}
+
+// toRPC makes a JSON-RPC error with the code of the user's dialect, as the
+// HTTP door does.
+func (n *node) toRPC(ctx context.Context, err error) error {
+	var e *teos.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	d := e.Dialect
+	client, rules := n.client.Load(), n.rules.Load()
+	if !d.Known() && e.User != nil && client != nil {
+		if known, err := client.Dialect(ctx, *e.User); err == nil {
+			d = known
+		}
+	}
+	if rules != nil {
+		d = d.Or(rules.api.codes)
+	}
+	return &cln.Error{Code: e.Cause.Code(d), Message: e.Text}
+}

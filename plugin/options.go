@@ -1,0 +1,78 @@
+package main
+
+// option is one setting, defined once: `vigil tower` takes it as a flag --name,
+// lightningd as an option vigil-name. None is required: an option that is left
+// behind in a configuration file must not be what stops a node.
+type option struct {
+	name string
+	// fallback is the default as text, "" for none.
+	fallback string
+	number   bool
+	help     string
+	// only is where the option is offered: "" for everywhere.
+	only door
+}
+
+type door string
+
+const (
+	inNode     door = "node"
+	standalone door = "standalone"
+)
+
+var options = []option{
+	{name: "network", fallback: "bitcoin", only: standalone,
+		help: "The chain: bitcoin, testnet, testnet4, signet or regtest."},
+	{name: "data-dir",
+		help: "Directory for the tower's data. Default: vigil in lightningd's network directory, or ~/.vigil/NETWORK for `vigil tower`."},
+	{name: "api-bind", fallback: "127.0.0.1:9814",
+		help: "Address and port of the HTTP API that remote nodes use. 0.0.0.0:9814 opens it to the network."},
+	{name: "api-trusted-proxies",
+		help: "Addresses of your own reverse proxies, as CIDR ranges separated by commas. Only they may say whom they speak for."},
+	{name: "bitcoind",
+		help: "URL of a bitcoind or btcd, http://[user:password@]host[:port]. Default for `vigil tower`: this machine's; in a node, lightningd's own backend is used alone."},
+	{name: "bitcoind-cookie",
+		help: "File with bitcoind's credentials. Default: the network's below ~/.bitcoin."},
+	{name: "bitcoind-zmq",
+		help: "Where bitcoind publishes new blocks (zmqpubhashblock), tcp://host:port. Default: poll."},
+	{name: "subscription-slots", fallback: "10000", number: true,
+		help: "Slots that a registration adds. One appointment takes one for each started 2,048 bytes."},
+	{name: "subscription-duration", fallback: "4320", number: true,
+		help: "Blocks that a registration adds. 4320 are about 30 days."},
+	{name: "expiry-grace", fallback: "6", number: true,
+		help: "Blocks after the end of a subscription for which its appointments are still watched."},
+	{name: "min-to-self-delay", fallback: "20", number: true,
+		help: "Least to_self_delay of an appointment, in blocks: under it there may be no time to answer."},
+	{name: "recent-blocks", fallback: "144", number: true,
+		help: "Blocks for which an appointment may come after its dispute and is still answered."},
+	{name: "max-blob-size", fallback: "65536", number: true,
+		help: "Greatest encrypted blob of an appointment, in bytes."},
+	{name: "codes", fallback: "v2",
+		help: "Dialect of error codes for requests of no known user: v1 (python-teos) or v2 (rust-teos)."},
+	{name: "log-level", fallback: "info",
+		help: "Least level that is logged: debug, info, warn or error."},
+}
+
+// offered returns the options that a door offers.
+func offered(d door) []option {
+	var list []option
+	for _, o := range options {
+		if o.only == "" || o.only == d {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// raw holds options as they were given, by name; what was not given is absent
+// or has its default.
+type raw map[string]string
+
+// defaults returns what holds where nothing is given.
+func defaults() raw {
+	r := raw{}
+	for _, o := range options {
+		r[o.name] = o.fallback
+	}
+	return r
+}

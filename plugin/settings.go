@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"vigil/inspector"
+	"vigil/internal/bitcoind"
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/gatekeeper"
+)
+
+// settings are options that were checked: what the program runs by.
+type settings struct {
+	// network is bitcoind's name for the chain.
+	network string
+	dataDir string
+	api     apiSettings
+	// node is nil where no bitcoind is configured.
+	node   *bitcoind.Config
+	zmq    string
+	terms  tower.Terms
+	limits inspector.Limits
+	level  slog.Level
+}
+
+type apiSettings struct {
+	bind    string
+	proxies []netip.Prefix
+	codes   teos.Dialect
+}
+
+// Limits of the options themselves.
+const (
+	maxRecentBlocks = 2016
+	// maxBlobLimit leaves a request far below what lightningd and gRPC carry.
+	maxBlobLimit = 1 << 20
+)
+
+// resolve checks options. Its error names each option that is wrong and what
+// it may be, with the prefix that the user writes before its name.
+func resolve(r raw, prefix string) (settings, error) {
+	p := &parser{raw: r, prefix: prefix}
+	s := settings{
+		dataDir: r["data-dir"],
+		zmq:     r["bitcoind-zmq"],
+		network: p.network(),
+		api:     apiSettings{bind: p.bind(), proxies: p.proxies(), codes: p.codes()},
+		terms: tower.Terms{
+			Terms: gatekeeper.Terms{
+				Slots:    p.number("subscription-slots", 1, math.MaxUint32),
+				Duration: p.number("subscription-duration", 1, math.MaxUint32),
+				Grace:    p.number("expiry-grace", 0, math.MaxUint32),
+			},
+			RecentBlocks: p.number("recent-blocks", 0, maxRecentBlocks),
+		},
+		limits: inspector.Limits{
+			MinToSelfDelay: p.number("min-to-self-delay", 0, math.MaxUint32),
+			MaxBlobSize:    int(p.number("max-blob-size", teos.MinBlobSize, maxBlobLimit)),
+		},
+		level: p.level(),
+	}
+	s.node = p.node(s.network)
+	return s, errors.Join(p.errs...)
+}
+
+// parser reads options and collects what is wrong with them.
+type parser struct {
+	raw    raw
+	prefix string
+	errs   []error
+}
+
+func (p *parser) fail(name, format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf("%s%s: %s", p.prefix, name, fmt.Sprintf(format, args...)))
+}
+
+func (p *parser) number(name string, least, most uint64) uint32 {
+	n, err := strconv.ParseUint(p.raw[name], 10, 64)
+	if err != nil || n < least || n > most {
+		p.fail(name, "must be a whole number from %d to %d, is %q", least, most, p.raw[name])
+		return 0
+	}
+	return uint32(n) //nolint:gosec // most is at most 2^32-1
+}
+
+// network accepts lightningd's names and bitcoind's.
+func (p *parser) network() string {
+	switch name := p.raw["network"]; name {
+	case "bitcoin", "main", "mainnet":
+		return "main"
+	case "testnet", "test", "testnet3":
+		return "test"
+	case "testnet4", "signet", "regtest":
+		return name
+	default:
+		p.fail("network", "must be bitcoin, testnet, testnet4, signet or regtest, is %q", name)
+		return ""
+	}
+}
+
+func (p *parser) bind() string {
+	bind := p.raw["api-bind"]
+	_, port, err := net.SplitHostPort(bind)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		p.fail("api-bind", "must be an address and a port as in 127.0.0.1:9814, is %q", bind)
+	}
+	return bind
+}
+
+func (p *parser) proxies() []netip.Prefix {
+	var list []netip.Prefix
+	for text := range strings.SplitSeq(p.raw["api-trusted-proxies"], ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if addr, errAddr := netip.ParseAddr(text); err != nil && errAddr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			p.fail("api-trusted-proxies", "must be addresses or CIDR ranges as in 10.0.0.0/8, has %q", text)
+			continue
+		}
+		list = append(list, prefix)
+	}
+	return list
+}
+
+func (p *parser) codes() teos.Dialect {
+	switch p.raw["codes"] {
+	case "v1":
+		return teos.V1
+	case "v2":
+		return teos.V2
+	}
+	p.fail("codes", "must be v1 or v2, is %q", p.raw["codes"])
+	return 0
+}
+
+func (p *parser) level() slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(p.raw["log-level"])); err != nil {
+		p.fail("log-level", "must be debug, info, warn or error, is %q", p.raw["log-level"])
+	}
+	return l
+}
+
+// node returns where a bitcoind is, if any option names one.
+func (p *parser) node(network string) *bitcoind.Config {
+	c := bitcoind.Config{URL: p.raw["bitcoind"], CookieFile: p.raw["bitcoind-cookie"], Network: network}
+	if c.URL == "" && c.CookieFile == "" {
+		return nil
+	}
+	if _, err := bitcoind.New(c); err != nil && network != "" {
+		p.fail("bitcoind", "%v", err)
+	}
+	return &c
+}

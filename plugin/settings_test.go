@@ -1,0 +1,115 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"vigil/internal/teos"
+)
+
+func with(changes raw) raw {
+	r := defaults()
+	for name, value := range changes {
+		r[name] = value
+	}
+	return r
+}
+
+func TestNothingHasToBeConfigured(t *testing.T) {
+	s, err := resolve(defaults(), "--")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.network != "main" || s.api.bind != "127.0.0.1:9814" || s.api.codes != teos.V2 || s.node != nil {
+		t.Errorf("settings are %+v", s)
+	}
+	if s.terms.Slots != 10000 || s.terms.Duration != 4320 || s.terms.Grace != 6 || s.terms.RecentBlocks != 144 {
+		t.Errorf("terms are %+v", s.terms)
+	}
+	if s.limits.MinToSelfDelay != 20 || s.limits.MaxBlobSize != 65536 {
+		t.Errorf("limits are %+v", s.limits)
+	}
+}
+
+func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
+	for name, c := range map[string]struct{ good, bad []string }{
+		"network":               {[]string{"bitcoin", "main", "testnet", "test", "testnet4", "signet", "regtest"}, []string{"", "litecoin"}},
+		"api-bind":              {[]string{"0.0.0.0:0", "[::1]:9814", ":65535", "localhost:80"}, []string{"", "127.0.0.1", "h:65536", "h:http2"}},
+		"api-trusted-proxies":   {[]string{"", "10.0.0.0/8", "::1, 127.0.0.1"}, []string{"proxy", "10.0.0.0/33"}},
+		"bitcoind":              {[]string{"", "http://u:p@127.0.0.1:18443"}, []string{"127.0.0.1:18443", "ftp://x"}},
+		"subscription-slots":    {[]string{"1", "4294967295"}, []string{"0", "-1", "4294967296", "1e3", ""}},
+		"subscription-duration": {[]string{"1", "4294967295"}, []string{"0", "4294967296"}},
+		"expiry-grace":          {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
+		"min-to-self-delay":     {[]string{"0", "4294967295"}, []string{"-1", "x"}},
+		"recent-blocks":         {[]string{"0", "2016"}, []string{"2017", "-1"}},
+		"max-blob-size":         {[]string{"81", "1048576"}, []string{"80", "1048577"}},
+		"codes":                 {[]string{"v1", "v2"}, []string{"", "V2", "v3"}},
+		"log-level":             {[]string{"debug", "info", "warn", "error"}, []string{"loud"}},
+	} {
+		for _, value := range c.good {
+			if _, err := resolve(with(raw{name: value}), "--"); err != nil {
+				t.Errorf("%s=%q is refused: %v", name, value, err)
+			}
+		}
+		for _, value := range c.bad {
+			_, err := resolve(with(raw{name: value}), "vigil-")
+			if err == nil || !strings.HasPrefix(err.Error(), "vigil-"+name+": ") {
+				t.Errorf("%s=%q: %v", name, value, err)
+			}
+		}
+	}
+}
+
+func TestEveryWrongOptionIsNamed(t *testing.T) {
+	_, err := resolve(with(raw{"codes": "x", "recent-blocks": "x"}), "--")
+	if err == nil || !strings.Contains(err.Error(), "--codes") || !strings.Contains(err.Error(), "--recent-blocks") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A password in --bitcoind must not come back in an error that is logged.
+func TestNoPasswordIsShown(t *testing.T) {
+	_, err := resolve(with(raw{"bitcoind": "http://user:sesame@host:notaport"}), "--")
+	if err == nil || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Names that lightningd or the watchtower-client plugin use would keep a node
+// from starting with both.
+func TestOptionNamesCollideWithNoOthers(t *testing.T) {
+	for _, o := range nodeOptions() {
+		if !strings.HasPrefix(o.Name, "vigil-") {
+			t.Errorf("option %s has no prefix", o.Name)
+		}
+	}
+	own := map[string]bool{
+		"register": true, "add_appointment": true, "get_appointment": true, "get_subscription_info": true,
+	}
+	for _, m := range newNode().plugin.Methods {
+		if !own[m.Name] && !strings.HasPrefix(m.Name, "vigil-") {
+			t.Errorf("method %s has no prefix", m.Name)
+		}
+	}
+}
+
+func TestHelpNamesEveryFlag(t *testing.T) {
+	var out strings.Builder
+	if err := towerCommand(t.Context(), []string{"--help"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range offered(standalone) {
+		if !strings.Contains(out.String(), "--"+o.name) {
+			t.Errorf("--%s is not in the help", o.name)
+		}
+	}
+}
+
+func TestUnknownCommandsAndFlagsSayWhatToDo(t *testing.T) {
+	for _, args := range [][]string{{"towr"}, {"tower", "--nope"}, {"tower", "stray"}, {"info", "--codes", "v1"}} {
+		err := command(t.Context(), args, &strings.Builder{})
+		if err == nil || !strings.Contains(err.Error(), "help") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

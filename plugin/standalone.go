@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"vigil/internal/bitcoind"
+	"vigil/internal/towerrpc"
+)
+
+// pollBitcoind is how often bitcoind is asked for a new block: a cheap call.
+const pollBitcoind = 5 * time.Second
+
+const aboutTower = `Runs a watchtower over bitcoind or btcd, without a Lightning node. It logs to
+standard error and ends on SIGTERM or Ctrl-C. Without options it guards
+mainnet channels over this machine's bitcoind.`
+
+// towerCommand is `vigil tower`.
+func towerCommand(ctx context.Context, args []string, out io.Writer) error {
+	r, err := parseFlags("tower", aboutTower, args, offered(standalone), out)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r["data-dir"], err = dataDir(r); err != nil {
+		return err
+	}
+	s, err := resolve(r, "--")
+	if err != nil {
+		return err
+	}
+	return runStandalone(ctx, s)
+}
+
+func runStandalone(ctx context.Context, s settings) error {
+	if s.node == nil {
+		s.node = &bitcoind.Config{Network: s.network}
+	}
+	node, err := bitcoind.New(*s.node)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
+	d := &daemon{
+		settings: s, log: log, source: node, poll: pollBitcoind,
+		key: func(context.Context) (*btcec.PrivateKey, error) {
+			return loadKey(filepath.Join(s.dataDir, keyFile))
+		},
+		hints: zmqHints(s.zmq, log),
+		ready: func(*towerrpc.Client) {},
+	}
+	return d.run(ctx)
+}
+
+// zmqHints returns nil where there is no address.
+func zmqHints(address string, log *slog.Logger) func(context.Context, func()) {
+	if address == "" {
+		return nil
+	}
+	return func(ctx context.Context, wake func()) { bitcoind.Hints(ctx, log, address, wake) }
+}
