@@ -1,6 +1,7 @@
 package cln
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -13,11 +14,15 @@ const (
 	maxQueue  = maxEvents + 256
 )
 
+var errStalled = errors.New("lightningd does not read the plugin's stdout")
+
 // outbox queues what goes to stdout, in order; one goroutine, write, owns
-// stdout. A stdout that nobody reads blocks only that goroutine: answers then
-// wait in their callers until abandon, events are dropped.
+// stdout. While nobody reads stdout events are dropped and answers wait for
+// room in their callers, stdin's reader among them. So that wait has an end:
+// the outbox is then abandoned, and with it Run.
 type outbox struct {
 	texts   chan []byte
+	stall   time.Duration // how long an answer waits for room
 	lost    atomic.Int64  // events dropped since the last that was written
 	closing chan struct{} // write what is queued, then end
 	done    chan struct{} // write has ended
@@ -26,9 +31,10 @@ type outbox struct {
 	err     error // set before gone is closed
 }
 
-func newOutbox() *outbox {
+func newOutbox(stall time.Duration) *outbox {
 	return &outbox{
 		texts:   make(chan []byte, maxQueue),
+		stall:   stall,
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 		gone:    make(chan struct{}),
@@ -37,9 +43,13 @@ func newOutbox() *outbox {
 
 // answer queues an answer; it waits for room.
 func (b *outbox) answer(text []byte) {
+	timeout := time.NewTimer(b.stall)
+	defer timeout.Stop()
 	select {
 	case b.texts <- text:
 	case <-b.gone:
+	case <-timeout.C:
+		b.abandon(errStalled)
 	}
 }
 

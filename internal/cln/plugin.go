@@ -87,6 +87,7 @@ type limits struct {
 	calls    int           // in flight at once
 	deadline time.Duration // of one handler's ctx
 	grace    time.Duration // for a handler that ignores its ctx, and at the end
+	stall    time.Duration // that an answer waits for lightningd to read
 }
 
 func (l limits) orDefault() limits {
@@ -99,11 +100,14 @@ func (l limits) orDefault() limits {
 	if l.grace == 0 {
 		l.grace = 3 * time.Second
 	}
+	if l.stall == 0 {
+		l.stall = time.Minute
+	}
 	return l
 }
 
 func (p *Plugin) outbox() *outbox {
-	p.once.Do(func() { p.queue = newOutbox() })
+	p.once.Do(func() { p.queue = newOutbox(p.limits.orDefault().stall) })
 	return p.queue
 }
 

@@ -11,7 +11,8 @@ import (
 
 // Run speaks with lightningd over in and out, normally stdin and stdout. It
 // returns nil when in ends (lightningd is gone), after lightningd's shutdown
-// notification, and when ctx ends; handlers have then ended, or were given
+// notification, and when ctx ends, and an error when a pipe breaks or answers
+// find no reader for a minute; handlers have then ended, or were given
 // 2 × 3 s to do so, and every request that was read has its answer, unless
 // nobody reads out any more. It is called once.
 //

@@ -112,16 +112,16 @@ func TestStopAnswersForHandlersThatHang(t *testing.T) {
 	wantError(t, n.answer(`"a"`), CodeTerminated, "the plugin is stopping")
 }
 
-func TestStalledStdoutDoesNotHoldStopUp(t *testing.T) {
+// stalled runs p with a stdout that nobody reads, until no answer finds room.
+func stalled(t *testing.T, p *Plugin) (cancel func(), ended chan error) {
+	t.Helper()
 	in, stdin := pipe(t)
-	defer in.Close()
 	stdout, out := pipe(t)
-	defer stdout.Close()
-	p := &Plugin{limits: limits{grace: 10 * time.Millisecond}, Methods: []Method{echo("echo")}}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(t.Context(), in, out) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, written := make(chan error, 1), make(chan struct{})
+	go func() { ended <- p.Run(ctx, in, out) }()
 	go func() { // more answers than the pipe and the queue hold
-		defer stdin.Close()
+		defer close(written)
 		io.WriteString(stdin, request("0", "init", initParams))
 		big := `["` + strings.Repeat("x", 1<<10) + `"]`
 		for i := range 2 * maxQueue {
@@ -130,20 +130,45 @@ func TestStalledStdoutDoesNotHoldStopUp(t *testing.T) {
 			}
 		}
 	}()
-	for len(p.outbox().texts) < maxQueue {
-		select {
-		case err := <-ended:
-			t.Fatalf("Run ended: %v", err)
-		case <-time.Tick(time.Millisecond):
+	t.Cleanup(func() {
+		cancel()
+		in.Close()
+		stdout.Close()
+		stdin.Close()
+		<-written
+	})
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); len(p.outbox().texts) < maxQueue; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("the queue does not fill")
 		}
 	}
-	stdin.Close()
-	in.Close()
+	return cancel, ended
+}
+
+func wantEnd(t *testing.T, ended chan error, want error) {
+	t.Helper()
 	select {
-	case <-ended:
+	case err := <-ended:
+		if err != want {
+			t.Errorf("Run: %v, want %v", err, want)
+		}
 	case <-time.After(patience):
 		t.Fatal("Run does not return")
 	}
+}
+
+func TestStalledStdoutDoesNotHoldStopUp(t *testing.T) {
+	cancel, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond}, Methods: []Method{echo("echo")}})
+	cancel()
+	wantEnd(t, ended, nil)
+}
+
+// Behind answers without room nobody reads stdin, its end or a shutdown.
+func TestStalledStdoutEndsRun(t *testing.T) {
+	_, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond, stall: 50 * time.Millisecond}, Methods: []Method{echo("echo")}})
+	wantEnd(t, ended, errStalled)
 }
 
 func TestDeadlineOfACall(t *testing.T) {
