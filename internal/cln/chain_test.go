@@ -65,7 +65,7 @@ func TestChainPublish(t *testing.T) {
 	if err := c.Publish(t.Context(), []byte{1, 0xff}); err != nil {
 		t.Error(err)
 	}
-	if p := <-params; p != `{"allowhighfees":true,"tx":"01ff"}` {
+	if p := receive(t, params); p != `{"allowhighfees":true,"tx":"01ff"}` {
 		t.Errorf("params %s", p)
 	}
 	refuses := NewChain(rpcServer(t, answers(map[string]string{"sendrawtransaction": `"result":{"success":false,"errmsg":"error code: -26\nmin relay fee ` +
@@ -93,7 +93,7 @@ func TestChainCallsOneAtATime(t *testing.T) {
 	for range 4 {
 		go func() { _, err := c.Tip(t.Context()); ended <- err }()
 	}
-	<-inside
+	receive(t, inside)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Block(ctx, 1); !errors.Is(err, context.Canceled) || err.Error() != "wait to call getrawblockbyheight: context canceled" {
@@ -101,7 +101,7 @@ func TestChainCallsOneAtATime(t *testing.T) {
 	}
 	close(release)
 	for range 4 {
-		if err := <-ended; err != nil {
+		if err := receive(t, ended); err != nil {
 			t.Error(err)
 		}
 	}

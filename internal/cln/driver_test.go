@@ -143,6 +143,17 @@ func (n *node) texts() string { // n.mu is held
 	return all
 }
 
+// receive waits for a value from c.
+func receive[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+	}
+	return v
+}
+
 // answer waits for the answer to the request with that id, as JSON text.
 func (n *node) answer(id string) wire {
 	n.t.Helper()

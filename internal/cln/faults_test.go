@@ -117,7 +117,7 @@ func TestFault5ConfigIsWhole(t *testing.T) {
 	n := startNode(t, &Plugin{Init: func(_ context.Context, c Config) string { got <- c; return "" }})
 	n.call("1", "init", `{"options":{"vigil-n":9007199254740993,"vigil-m":["a","b"],"vigil-f":true},"configuration":`+
 		`{"lightning-dir":"/ln/regtest","rpc-file":"lightning-rpc","startup":true,"network":"regtest"}}`)
-	c := <-got
+	c := receive(t, got)
 	if c.LightningDir != "/ln/regtest" || c.RPCFile != "/ln/regtest/lightning-rpc" || c.Network != "regtest" || !c.Startup {
 		t.Errorf("config %+v", c)
 	}
@@ -136,7 +136,7 @@ func TestFault6NotificationsKeepTheirOrder(t *testing.T) {
 	}
 	n.send(burst.String())
 	for i := range uint32(count) {
-		if h := <-heights; h != i {
+		if h := receive(t, heights); h != i {
 			t.Fatalf("height %d came in place of %d", h, i)
 		}
 	}
@@ -153,12 +153,22 @@ func TestFault6CallsAreBounded(t *testing.T) {
 		}}}}
 	n := initialised(t, p)
 	n.send(request("1", "wait", "[]") + request("2", "wait", "[]"))
-	<-started
-	<-started
+	receive(t, started)
+	receive(t, started)
 	wantError(t, n.call("3", "wait", "[]"), CodePlugin, "too many calls at once; try again")
 	close(release)
 	n.answer("1")
 	n.answer("2")
+}
+
+// A caller that waits for each answer never meets its own last call.
+func TestFault6PlaceIsFreeBeforeTheAnswer(t *testing.T) {
+	n := initialised(t, &Plugin{limits: limits{calls: 1}, Methods: []Method{echo("echo")}})
+	for i := range 200 {
+		if a := n.call(fmt.Sprint(i), "echo", "[]"); a.Error != nil {
+			t.Fatalf("call %d: %s", i, a.text)
+		}
+	}
 }
 
 func TestFault7LongLogLinesPass(t *testing.T) {
@@ -200,7 +210,7 @@ func TestFault8StopWithCallsInFlight(t *testing.T) {
 		n.send(request(fmt.Sprint(i+1), "until-cancelled", "[]"))
 	}
 	for range calls {
-		<-inside
+		receive(t, inside)
 	}
 	n.send(`{"jsonrpc":"2.0","method":"shutdown","params":{"shutdown":{}}}`)
 	answers, err := n.end()

@@ -150,12 +150,18 @@ func (g *guard) enter(m message) (n int64, ok bool) {
 
 // settle answers a call, unless it has its answer already.
 func (g *guard) settle(n int64, body []byte) {
-	g.mu.Lock()
-	c, open := g.calls[n]
-	delete(g.calls, n)
-	g.mu.Unlock()
-	if open {
-		c.late.Stop()
+	if c, open := g.leave(n); open {
 		g.queue.answer(answer(c.id, body))
 	}
+}
+
+// leave takes a call out; whoever gets it has to answer it.
+func (g *guard) leave(n int64) (c call, open bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c, open = g.calls[n]; open {
+		c.late.Stop()
+		delete(g.calls, n)
+	}
+	return c, open
 }

@@ -88,16 +88,16 @@ func (g *guard) collected(f frame) {
 		close(g.libStarted)
 		return
 	}
-	g.settle(*a.ID, g.body(*a.ID, a.Result, a.Error))
-	<-g.slots
+	c, open := g.leave(*a.ID)
+	<-g.slots // before the caller can see the answer and call again
+	if open {
+		g.queue.answer(answer(c.id, g.body(c.method, a.Result, a.Error)))
+	}
 }
 
 // body is what glightning's answer comes to. Its only error of use is that it
 // doesn't know the method.
-func (g *guard) body(n int64, result *string, fault *Error) []byte {
-	g.mu.Lock()
-	method := g.calls[n].method
-	g.mu.Unlock()
+func (g *guard) body(method string, result *string, fault *Error) []byte {
 	switch {
 	case result != nil:
 		return []byte(*result)

@@ -86,7 +86,8 @@ type Plugin struct {
 type limits struct {
 	calls    int           // in flight at once
 	deadline time.Duration // of one handler's ctx
-	grace    time.Duration // for a handler that ignores its ctx, and at the end
+	grace    time.Duration // for handlers to end: at the stop, and once cancelled
+	drain    time.Duration // for what is queued to be written at the end
 	stall    time.Duration // that an answer waits for lightningd to read
 }
 
@@ -99,6 +100,9 @@ func (l limits) orDefault() limits {
 	}
 	if l.grace == 0 {
 		l.grace = 3 * time.Second
+	}
+	if l.drain == 0 {
+		l.drain = 3 * time.Second
 	}
 	if l.stall == 0 {
 		l.stall = time.Minute

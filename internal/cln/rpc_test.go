@@ -85,7 +85,7 @@ func TestCallSendsAndDecodes(t *testing.T) {
 		t.Error(err)
 	}
 	for i, params := range []string{`{"a":"<b>"}`, `{}`} {
-		c := <-got
+		c := receive(t, got)
 		if id := fmt.Sprintf(`"vigil:getinfo#%d"`, i+1); string(c.ID) != id || string(c.Params) != params {
 			t.Errorf("request %s %s", c.ID, c.Params)
 		}
@@ -166,7 +166,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	if err := rpc.Call(ctx, "hang", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("deadline: %v", err)
 	}
-	<-inside
+	receive(t, inside)
 	ctx, cancel = context.WithCancel(t.Context())
 	go func() { <-inside; cancel() }()
 	if err := rpc.Call(ctx, "hang", nil, nil); !errors.Is(err, context.Canceled) {
@@ -219,7 +219,7 @@ func TestTowerSecret(t *testing.T) {
 	if hex.EncodeToString(got[:]) != secret || err != nil {
 		t.Errorf("%x, %v", got, err)
 	}
-	if p := <-params; p != `{"string":"vigil tower key"}` {
+	if p := receive(t, params); p != `{"string":"vigil tower key"}` {
 		t.Errorf("params %s: another string is another tower", p)
 	}
 }

@@ -60,19 +60,18 @@ func (g *guard) stop() {
 	g.mu.Lock()
 	g.stopping = true
 	g.mu.Unlock()
-	stalled := time.AfterFunc(3*g.limits.grace, func() { g.queue.abandon(nil) })
-	defer stalled.Stop()
-
 	if taken := g.takeSlots(0); taken < cap(g.slots) {
 		g.cancel()
 		g.takeSlots(taken)
 	}
 	g.cancel()
+	stalled := time.AfterFunc(g.limits.drain, func() { g.queue.abandon(nil) })
+	defer stalled.Stop()
 	g.settleAll()
 	g.libIn.Close()
 	g.libOut.Close()
 	g.libEnded.Wait()
-	g.queue.close(g.limits.grace)
+	g.queue.close(g.limits.drain)
 }
 
 // takeSlots waits until no call is left in glightning, but only so long; it

@@ -74,7 +74,7 @@ func TestStopLetsCallsFinish(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
 	n := initialised(t, &Plugin{Methods: []Method{waiting(inside, release), echo("echo")}})
 	n.send(request("1", "wait", "[]"))
-	<-inside
+	receive(t, inside)
 	n.send(`{"jsonrpc":"2.0","method":"shutdown","params":{"shutdown":{}}}`)
 	n.send(`{"jsonrpc":"2.0","method":"shutdown","params":{"shutdown":{}}}`)
 	n.refused("echo")
@@ -102,8 +102,8 @@ func TestStopAnswersForHandlersThatHang(t *testing.T) {
 	defer close(release)
 	n := initialised(t, &Plugin{limits: limits{grace: 10 * time.Millisecond}, Methods: []Method{waiting(inside, release)}})
 	n.send(request(`"a"`, "wait", "[]") + request(`"b"`, "wait", "[]"))
-	<-inside
-	<-inside
+	receive(t, inside)
+	receive(t, inside)
 	n.stdin.Close()
 	answers, err := n.end()
 	if err != nil || answers[`"a"`] != 1 || answers[`"b"`] != 1 {
@@ -160,14 +160,14 @@ func wantEnd(t *testing.T, ended chan error, want error) {
 }
 
 func TestStalledStdoutDoesNotHoldStopUp(t *testing.T) {
-	cancel, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond}, Methods: []Method{echo("echo")}})
+	cancel, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond, drain: 10 * time.Millisecond}, Methods: []Method{echo("echo")}})
 	cancel()
 	wantEnd(t, ended, nil)
 }
 
 // Behind answers without room nobody reads stdin, its end or a shutdown.
 func TestStalledStdoutEndsRun(t *testing.T) {
-	_, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond, stall: 50 * time.Millisecond}, Methods: []Method{echo("echo")}})
+	_, ended := stalled(t, &Plugin{limits: limits{grace: 10 * time.Millisecond, drain: 10 * time.Millisecond, stall: 50 * time.Millisecond}, Methods: []Method{echo("echo")}})
 	wantEnd(t, ended, errStalled)
 }
 
@@ -181,7 +181,7 @@ func TestDeadlineOfACall(t *testing.T) {
 			}}}})
 	wantError(t, n.call(`"obeys"`, "obeys", "[]"), CodePlugin, "the call took too long; try again")
 	n.send(request(`"ignores"`, "wait", "[]"))
-	<-inside
+	receive(t, inside)
 	wantError(t, n.answer(`"ignores"`), CodePlugin, "the call took too long; try again")
 	close(release)
 	n.stdin.Close()
