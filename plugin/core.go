@@ -46,7 +46,7 @@ func warnings(i tower.Info) []string {
 	var list []string
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if i.SourceError != "" {
-		add("the chain can't be followed now, breaches are not seen: check the Bitcoin backend")
+		add("the chain can't be followed now, breaches are not seen: %s", i.SourceError)
 	}
 	if behind := int64(i.SourceHeight) - int64(i.Height); behind >= behindAlarm {
 		add("the tower is %d blocks behind the chain and catching up", behind)
