@@ -8,16 +8,36 @@ import (
 	"vigil/internal/tower/responder"
 )
 
+// Young implements chain.Tower.
+func (t *Tower) Young(ctx context.Context) (young bool, err error) {
+	err = t.store.View(ctx, func(tx Tx) (err error) {
+		_, young, err = t.lowestIfYoung(tx)
+		return err
+	})
+	return young, err
+}
+
+// lowestIfYoung returns the lowest known block while the window of remembered
+// blocks is not full.
+func (t *Tower) lowestIfYoung(tx Tx) (lowest chain.Header, young bool, err error) {
+	tip, found, err := tx.Tip()
+	if err != nil || !found {
+		return lowest, false, err
+	}
+	lowest, found, err = tx.Lowest()
+	return lowest, found && lowest.Height > max(1, back(tip.Height, t.window())), err
+}
+
 // WantsOlder implements chain.Tower: the header below which the window of
-// remembered blocks has yet to be filled.
+// remembered blocks has yet to be filled. What is known to be gone is not
+// asked for again: it costs a node with lightningd's bcli a minute each time.
 func (t *Tower) WantsOlder(ctx context.Context) (lowest chain.Header, wanted bool, err error) {
-	err = t.store.View(ctx, func(tx Tx) error {
-		tip, found, err := tx.Tip()
-		if err != nil || !found {
+	err = t.store.View(ctx, func(tx Tx) (err error) {
+		if lowest, wanted, err = t.lowestIfYoung(tx); err != nil || !wanted {
 			return err
 		}
-		lowest, found, err = tx.Lowest()
-		wanted = found && lowest.Height > max(1, back(tip.Height, t.window()))
+		blind, err := tx.IsBlind(lowest.Height - 1)
+		wanted = !blind
 		return err
 	})
 	return lowest, wanted, err

@@ -52,20 +52,17 @@ func (t *Tower) Connect(ctx context.Context, b *chain.Block) error {
 	return err
 }
 
-// Begin implements chain.Tower: the first block ever, or the first after a
-// range that nobody can show us any more. That range is recorded as blind,
-// and the older blocks go: a fork can't be found across the gap.
+// Begin implements chain.Tower: the first block ever, or one behind a range
+// that nobody can show us any more, or one in place of the lowest. It stands
+// on nothing that is known, so all older blocks go.
 func (t *Tower) Begin(ctx context.Context, b *chain.Block) error {
 	err := t.store.Update(ctx, func(tx Tx) error {
 		tip, found, err := tx.Tip()
 		if err != nil {
 			return err
 		}
-		if found && tip.Height+1 < b.Height {
-			if err := tx.AddBlind(tip.Height+1, b.Height-1); err != nil {
-				return err
-			}
-			if err := tx.SkipJudging(b.Height - 1); err != nil {
+		if found {
+			if err := jump(tx, tip.Height, b.Height); err != nil {
 				return err
 			}
 		}
@@ -78,6 +75,20 @@ func (t *Tower) Begin(ctx context.Context, b *chain.Block) error {
 		t.penaltyDue()
 	}
 	return err
+}
+
+// jump records the blocks that a jump forward leaves out as blind; it undoes
+// those that a jump back takes away.
+func jump(tx Tx, from, to uint32) error {
+	if to <= from {
+		return undo(tx, to-1)
+	}
+	if from+1 < to {
+		if err := tx.AddBlind(from+1, to-1); err != nil {
+			return err
+		}
+	}
+	return tx.SkipJudging(to - 1)
 }
 
 // process does all that a new tip means. The order matters: a breach found in
@@ -182,14 +193,16 @@ func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32) error {
 // Disconnect implements chain.Tower: everything above the fork is undone, and
 // every penalty that is not in the chain any more is due again.
 func (t *Tower) Disconnect(ctx context.Context, fork uint32) error {
-	err := t.store.Update(ctx, func(tx Tx) error {
-		if err := tx.UndoAbove(fork); err != nil {
-			return err
-		}
-		return tx.DropAbove(fork)
-	})
+	err := t.store.Update(ctx, func(tx Tx) error { return undo(tx, fork) })
 	if err == nil {
 		t.penaltyDue()
 	}
 	return err
+}
+
+func undo(tx Tx, fork uint32) error {
+	if err := tx.UndoAbove(fork); err != nil {
+		return err
+	}
+	return tx.DropAbove(fork)
 }

@@ -57,8 +57,10 @@ type BlockStore interface {
 	// transactions.
 	CutBlocks(below uint32) error
 	CutRecent(below uint32) error
-	// AddBlind notes blocks, both ends included, that were never seen.
+	// AddBlind notes blocks, both ends included, that were never seen;
+	// IsBlind tells whether one is among them.
 	AddBlind(from, to uint32) error
+	IsBlind(height uint32) (bool, error)
 	// Unjudged returns the lowest height that a tracker has yet to be
 	// judged by, if any is below or at the tip.
 	Unjudged(tip uint32) (height uint32, found bool, err error)

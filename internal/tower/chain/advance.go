@@ -29,18 +29,28 @@ func (f *Follower) advance(ctx context.Context, tip Header, best uint32) error {
 		}
 		f.misses = 0
 		if b.Prev != tip.Hash {
-			f.forked = true // the next round finds where
-			return nil
+			return f.notNext()
 		}
 		if err := f.tower.Connect(ctx, b); err != nil {
 			return fmt.Errorf("process block %d: %w", height, err)
 		}
+		f.forked, f.hinted = false, false // this block has told
 		f.config.Log.Debug("block processed", "height", height, "hash", b.Hash, "txs", len(b.Txs))
 		if left := best - height; left > 0 && height%progressEvery == 0 {
 			f.config.Log.Info("catching up", "height", height, "left", left)
 		}
 		tip = Header{Height: height, Hash: b.Hash, Prev: b.Prev}
 	}
+	return nil
+}
+
+// notNext leaves it to the next round to find the fork. If that has found none,
+// the source answers from two branches: there must be a pause then.
+func (f *Follower) notNext() error {
+	if f.forked {
+		return errMoved
+	}
+	f.forked = true
 	return nil
 }
 
@@ -58,6 +68,9 @@ func (f *Follower) gone(ctx context.Context, height, best uint32, why error) err
 	}
 	if first.Height == height {
 		return errMoved
+	}
+	if err := f.confirmGap(ctx, first); err != nil {
+		return err
 	}
 	f.config.Log.Error("blocks can't be had any more: a breach in them was not seen",
 		"from", height, "to", first.Height-1, "err", why)
@@ -89,7 +102,7 @@ func (f *Follower) firstServed(ctx context.Context, from, to uint32) (*Block, er
 		switch {
 		case err == nil:
 			found, to = b, middle
-		case errors.Is(err, ErrPruned), errors.Is(err, ErrNoBlock):
+		case isMissing(err):
 			from = middle + 1
 		default:
 			return nil, err
@@ -97,6 +110,24 @@ func (f *Follower) firstServed(ctx context.Context, from, to uint32) (*Block, er
 	}
 	return found, nil
 }
+
+// confirmGap asks once more on either side of the edge: a backend that went
+// down in the middle of the search shows one where there is none.
+func (f *Follower) confirmGap(ctx context.Context, first *Block) error {
+	if _, err := f.fetch(ctx, first.Height-1); !isMissing(err) {
+		return errors.Join(errMoved, err)
+	}
+	again, err := f.fetch(ctx, first.Height)
+	if err != nil {
+		return err
+	}
+	if again.Hash != first.Hash {
+		return errMoved
+	}
+	return nil
+}
+
+func isMissing(err error) bool { return errors.Is(err, ErrPruned) || errors.Is(err, ErrNoBlock) }
 
 // older does one step of work on blocks that lie behind the tip: first it
 // fills the window in, newest first, for appointments that come late and for
@@ -106,17 +137,18 @@ func (f *Follower) older(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var failed error
 	if wanted {
-		more, err := f.backfill(ctx, lowest)
-		if more || err != nil {
-			return more, err
+		if more, failed = f.backfill(ctx, lowest); more {
+			return true, failed
 		}
 	}
+	// A block that can't be had below must not keep what lies above waiting.
 	again, wanted, err := f.tower.WantsRescan(ctx)
 	if err != nil || !wanted {
-		return false, err
+		return false, errors.Join(failed, err)
 	}
-	return true, f.rescan(ctx, again)
+	return true, errors.Join(failed, f.rescan(ctx, again))
 }
 
 func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err error) {

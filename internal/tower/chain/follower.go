@@ -61,7 +61,7 @@ type Follower struct {
 
 	missing uint32 // height that was missing last
 	misses  int    // how often in a row
-	forked  bool   // a block did not stand on ours
+	forked  bool   // a block did not stand on ours, and none has since
 	hinted  bool   // something happened that may be a fork
 	idle    int    // quiet polls since the tip was compared
 
@@ -174,19 +174,15 @@ func (f *Follower) round(ctx context.Context) (more bool, err error) {
 		return true, f.begin(ctx, best)
 	}
 	if f.mayHaveForked(tip, best) {
-		fork, err := f.fork(ctx, tip, best)
-		if err != nil {
-			return false, err
-		}
-		f.forked, f.hinted = false, false
-		if fork < tip.Height {
-			f.config.Log.Warn("reorg", "from", tip.Height, "fork", fork, "best", best)
-			return true, f.tower.Disconnect(ctx, fork)
+		left, err := f.leaveBranch(ctx, tip, best)
+		if left || err != nil {
+			return left, err
 		}
 	}
 	if best > tip.Height {
 		return true, f.advance(ctx, tip, best)
 	}
+	f.forked = false
 	return f.older(ctx)
 }
 
@@ -218,39 +214,67 @@ func (f *Follower) best(ctx context.Context) (uint32, error) {
 	return tip.Height, nil
 }
 
+// leaveBranch takes the tower back to where its branch leaves the source's;
+// left is false where the tip still stands.
+func (f *Follower) leaveBranch(ctx context.Context, tip Header, best uint32) (left bool, err error) {
+	fork, common, err := f.fork(ctx, tip, best)
+	if err != nil {
+		return false, err
+	}
+	f.hinted = false
+	if common && fork == tip.Height {
+		return false, nil
+	}
+	f.forked = false
+	f.config.Log.Warn("reorg", "from", tip.Height, "fork", fork, "best", best)
+	if common {
+		return true, f.tower.Disconnect(ctx, fork)
+	}
+	b, err := f.fetch(ctx, fork+1)
+	if err != nil {
+		return false, err
+	}
+	return true, f.tower.Begin(ctx, b)
+}
+
 // fork returns the height of the last block that the tower and the source
-// have in common: the tip, as a rule.
-func (f *Follower) fork(ctx context.Context, tip Header, best uint32) (uint32, error) {
+// have in common: the tip, as a rule. Where common is false none is
+// remembered, and it is the height below all that are.
+func (f *Follower) fork(ctx context.Context, tip Header, best uint32) (fork uint32, common bool, err error) {
 	for height := min(tip.Height, best); ; height-- {
 		ours, found, err := f.tower.Header(ctx, height)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if !found {
-			return f.forkBelow(ctx, height)
+			return height, false, f.forkBelow(ctx, height, best)
 		}
 		theirs, err := f.hash(ctx, height)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if theirs == ours.Hash {
-			return height, nil
+			return height, true, nil
+		}
+		if height == 0 {
+			return 0, false, fmt.Errorf("%w: at the genesis block", ErrDeepFork)
 		}
 	}
 }
 
-// forkBelow says what to do where no common block is remembered. A tower that
-// is still filling its window in simply starts again: it will scan the other
-// branch as it fills. Any other has left a chain that it has watched for long.
-func (f *Follower) forkBelow(ctx context.Context, height uint32) (uint32, error) {
-	_, young, err := f.tower.WantsOlder(ctx)
+// forkBelow fails with ErrDeepFork where the tower has left a chain that it has
+// watched for long, or where the source has nothing to show instead. A young
+// tower goes on with the source's block in place of its lowest, so that it
+// sees each block from there on, and fills its window in below.
+func (f *Follower) forkBelow(ctx context.Context, height, best uint32) error {
+	young, err := f.tower.Young(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if young {
-		return height, nil
+	if young && height < best {
+		return nil
 	}
-	return 0, fmt.Errorf("%w: at block %d", ErrDeepFork, height)
+	return fmt.Errorf("%w: at block %d", ErrDeepFork, height)
 }
 
 func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, error) {

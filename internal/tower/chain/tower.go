@@ -22,14 +22,18 @@ type Tower interface {
 	// Header returns a processed block by height, as far back as they are
 	// remembered.
 	Header(ctx context.Context, height uint32) (h Header, found bool, err error)
-	// Begin processes the first block ever, or the first after a range that
-	// the source does not have any more.
+	// Begin processes a block that does not stand on the tip: the first
+	// ever, the first after a range that the source does not have any more,
+	// or one that takes the place of the lowest known and all above it.
 	Begin(ctx context.Context, b *Block) error
 	// Connect processes the block that stands on the tip.
 	Connect(ctx context.Context, b *Block) error
 	// Disconnect undoes every block above a height.
 	Disconnect(ctx context.Context, fork uint32) error
 
+	// Young tells whether fewer blocks are remembered than should be: a fork
+	// below them need not be a deep one.
+	Young(ctx context.Context) (bool, error)
 	// WantsOlder returns the lowest known block where the one below it is
 	// wanted, too; Backfill takes that.
 	WantsOlder(ctx context.Context) (lowest Header, wanted bool, err error)

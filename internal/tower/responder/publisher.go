@@ -115,17 +115,21 @@ func (p *Publisher) round(ctx context.Context, scope Scope) (refused bool, err e
 // publish hands a penalty to the backend, after its dispute if a reorg has
 // taken that out of the chain.
 func (p *Publisher) publish(ctx context.Context, t *Tracker, tip uint32) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
 	var errDispute error
 	if t.DisputeAt == 0 && t.Dispute.Raw != nil {
-		errDispute = p.out.Publish(ctx, t.Dispute.Raw)
+		errDispute = p.send(ctx, t.Dispute.Raw)
 	}
-	err := p.out.Publish(ctx, t.Penalty.Raw)
+	err := p.send(ctx, t.Penalty.Raw)
 	if err != nil && errDispute != nil {
 		err = errors.Join(errDispute, err)
 	}
 	p.note(t, tip, err)
+}
+
+func (p *Publisher) send(ctx context.Context, tx []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	return p.out.Publish(ctx, tx)
 }
 
 func (p *Publisher) note(t *Tracker, tip uint32, err error) {

@@ -90,3 +90,10 @@ func (t *tx) AddBlind(from, to uint32) error {
 		ON CONFLICT (from_height) DO UPDATE SET to_height = MAX(to_height, excluded.to_height)`, from, to)
 	return err
 }
+
+// IsBlind implements tower.BlockStore.
+func (t *tx) IsBlind(height uint32) (bool, error) {
+	var one int
+	return t.one("look a blind range up", `
+		SELECT 1 FROM blind_ranges WHERE ? BETWEEN from_height AND to_height LIMIT 1`, []any{height}, []any{&one})
+}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -415,6 +416,16 @@ func testBlind(t *testing.T, s tower.Store) {
 		}
 		stats, err := tx.Stats()
 		equal(t, "blind", stats.Blind, []tower.Range{{From: 10, To: 25}, {From: 30, To: 30}})
-		return err
+		if err != nil {
+			return err
+		}
+		for height, want := range map[uint32]bool{0: false, 9: false, 10: true, 25: true, 26: false, 30: true, 31: false} {
+			got, err := tx.IsBlind(height)
+			if err != nil {
+				return err
+			}
+			equal(t, fmt.Sprint("blind at ", height), got, want)
+		}
+		return nil
 	})
 }
