@@ -1,0 +1,128 @@
+package towerapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vigil/internal/teos"
+)
+
+// listener bounds the connections that are open at once. It is what
+// netutil.LimitListener is, but for its connections: those hide CloseWrite,
+// without which net/http resets a connection over an answer that it sends
+// before the request is read.
+type listener struct {
+	net.Listener
+	slots  chan struct{}
+	codes  teos.Dialect
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newListener(l net.Listener, slots chan struct{}, codes teos.Dialect) *listener {
+	return &listener{Listener: l, slots: slots, codes: codes, closed: make(chan struct{})}
+}
+
+// Accept waits for a place and then for a connection.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &conn{Conn: c, codes: l.codes, release: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+// Close ends Accept. Connections live on.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// conn sees to it that whoever began a request gets an answer in JSON, also
+// from net/http itself, which answers what it can't read in plain text and
+// closes the connection of a head that comes too slowly, or while it shuts
+// down, without a word.
+type conn struct {
+	net.Conn
+	codes   teos.Dialect
+	release func()
+	owed    atomic.Bool // part of a request came and no answer went
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.owed.Store(true)
+	}
+	return n, err
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.owed.Store(false)
+	status, plain := plainAnswer(b)
+	if !plain {
+		return c.Conn.Write(b)
+	}
+	e := teos.Errorf(teos.NotJSON, "the request is not HTTP as this API speaks it")
+	if _, err := c.Conn.Write(rawAnswer(answer{status: status, body: NewFailed(e, c.codes)})); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// CloseWrite is what net/http looks for.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// lastWord bounds the writing of an answer at the end of a connection.
+const lastWord = time.Second
+
+func (c *conn) Close() error {
+	defer c.release()
+	if c.owed.Swap(false) {
+		_ = c.SetWriteDeadline(time.Now().Add(lastWord))
+		_, _ = c.Conn.Write(rawAnswer(notNow(0))) // the client may be gone
+	}
+	return c.Conn.Close()
+}
+
+// plainAnswer tells whether b begins an answer that is none of this package's,
+// and its status. Ours have their whole head in one write, with its type.
+func plainAnswer(b []byte) (status int, plain bool) {
+	const line = "HTTP/1.1 400"
+	if len(b) < len(line) || !bytes.HasPrefix(b, []byte("HTTP/1.")) || b[9] < '4' {
+		return 0, false
+	}
+	if bytes.Contains(b, []byte("\r\nContent-Type: "+jsonType+"\r\n")) {
+		return 0, false
+	}
+	status, err := strconv.Atoi(string(b[9:12]))
+	return status, err == nil
+}
+
+// rawAnswer is an answer as it travels, where net/http does not write it.
+func rawAnswer(a answer) []byte {
+	body, err := json.Marshal(a.body)
+	if err != nil {
+		panic(err) // the types of bodies.go have no value that fails
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		a.status, http.StatusText(a.status), jsonType, len(body), body)
+}

@@ -1,0 +1,222 @@
+package towerapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"vigil/internal/teos"
+)
+
+const (
+	jsonType = "application/json"
+
+	// maxQuery bounds the body of a request without an appointment, and
+	// what an appointment's body has beside its blob, in bytes.
+	maxQuery = 4 << 10
+
+	// maxStack is how much of a panic's stack is logged, in bytes.
+	maxStack = 4096
+
+	// retryAfter is what a client is told that comes too often, in seconds.
+	retryAfter = "5"
+)
+
+// endpoint is one path of the API.
+type endpoint struct {
+	method  string
+	maxBody int64
+	// turns bounds how many requests are with the core; queue is how long
+	// one waits for its turn.
+	turns chan struct{}
+	queue time.Duration
+	// call serves a body; refuse tells why it failed.
+	call   func(ctx context.Context, body []byte) (any, error)
+	refuse func(ctx context.Context, body []byte, err error) answer
+}
+
+// answer is what leaves: a body of bodies.go, or none.
+type answer struct {
+	status int
+	body   any
+}
+
+// routes returns the endpoints. Appointments have turns of their own, so that
+// nothing else can hold them up.
+func (s *Server) routes(turns int) map[string]endpoint {
+	maxBlob := int64(s.check.MaxBlobSize())
+	add := endpoint{http.MethodPost, maxQuery + 2*maxBlob, make(chan struct{}, turns), s.timing.core,
+		method(s.check.AddAppointment, s.tower.AddAppointment, NewAccepted), s.refuseAppointment}
+	query := endpoint{http.MethodPost, maxQuery, make(chan struct{}, turns), s.timing.queue, nil, s.refuse}
+	register, get, info, ping := query, query, query, query
+	register.call = method(s.check.Register, s.tower.Register, NewRegistered)
+	get.call = method(s.check.GetAppointment, s.tower.GetAppointment, NewFound)
+	get.refuse = s.refuseFound
+	info.call = method(s.check.GetSubscriptionInfo, s.tower.GetSubscriptionInfo, NewSubscriptionInfo)
+	ping.method, ping.call = http.MethodGet, s.ping
+	return map[string]endpoint{
+		"/add_appointment": add, "/register": register, "/get_appointment": get,
+		"/get_subscription_info": info, "/ping": ping,
+	}
+}
+
+// method is a call of the core: inspect the body, ask, answer.
+func method[Q, R, B any](
+	inspect func([]byte) (Q, error), ask func(context.Context, Q) (R, error), body func(R) B,
+) func(context.Context, []byte) (any, error) {
+	return func(ctx context.Context, raw []byte) (any, error) {
+		q, err := inspect(raw)
+		if err != nil {
+			return nil, err
+		}
+		r, err := ask(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		return body(r), nil
+	}
+}
+
+func (s *Server) ping(ctx context.Context, _ []byte) (any, error) {
+	if s.tower.Ping(ctx, false) != nil {
+		return nil, teos.Errorf(teos.Unavailable, "the tower takes no appointments now")
+	}
+	return nil, nil
+}
+
+// handle serves every request, whatever its path.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	a := s.route(w, r)
+	s.write(w, a)
+	s.log.Debug("request", "path", cut(r.URL.Path), "status", a.status, "client", s.client(r))
+}
+
+func (s *Server) route(w http.ResponseWriter, r *http.Request) answer {
+	ctx := r.Context()
+	e, ok := s.endpoints[r.URL.Path]
+	if !ok {
+		return s.refuse(ctx, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path"))
+	}
+	if r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead) {
+		w.Header().Set("Allow", e.allow())
+		return s.refuse(ctx, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method))
+	}
+	return s.answer(w, r, e)
+}
+
+func (e endpoint) allow() string {
+	if e.method == http.MethodGet {
+		return "GET, HEAD"
+	}
+	return e.method
+}
+
+// answer serves a request of an endpoint. What arrived whole is served whether
+// or not its client waits: one that closes its half of the connection after
+// the request is not gone.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) answer {
+	ctx := context.WithoutCancel(r.Context())
+	var body []byte
+	if e.method == http.MethodPost {
+		var err error
+		if body, err = read(w, r, e.maxBody); err != nil {
+			return e.refuse(ctx, body, err)
+		}
+	}
+	coreCtx, cancel := context.WithTimeout(ctx, s.timing.core)
+	defer cancel()
+	if !e.takeTurn(coreCtx) {
+		return e.refuse(ctx, body, teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter))
+	}
+	defer func() { <-e.turns }()
+	result, err := s.guard(coreCtx, e, body)
+	if err != nil {
+		return e.refuse(ctx, body, err)
+	}
+	return answer{http.StatusOK, result}
+}
+
+func (e endpoint) takeTurn(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, e.queue)
+	defer cancel()
+	select {
+	case e.turns <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// guard lets no panic beyond one request.
+func (s *Server) guard(ctx context.Context, e endpoint, body []byte) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			stack := debug.Stack()
+			s.log.Error("a defect of ours stopped a request", "panic", cut(fmt.Sprint(r)), "stack", string(stack[:min(len(stack), maxStack)]))
+			err = errPanic
+		}
+	}()
+	return e.call(ctx, body)
+}
+
+var errPanic = errors.New("a defect of ours stopped a request")
+
+// errNotArrived is a request that broke off. It is never the client's last
+// word, so it has no final cause.
+var errNotArrived = teos.Errorf(teos.Unavailable, "the request did not arrive whole: send it again")
+
+// read returns the body of a request, at most limit bytes of it.
+func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return nil, teos.Errorf(teos.NotJSON, "the Content-Type is not %s", jsonType)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, errNotArrived
+	}
+	return body, nil
+}
+
+// isJSON takes application/json and application/*+json, in either case and
+// with any parameters.
+func isJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	return media == jsonType || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+}
+
+// write sends an answer. While the server does not listen, connections that
+// were let in before end with their next answer.
+func (s *Server) write(w http.ResponseWriter, a answer) {
+	var body []byte
+	if a.body != nil {
+		var err error
+		if body, err = json.Marshal(a.body); err != nil {
+			panic(err) // the types of bodies.go have no value that fails
+		}
+		w.Header().Set("Content-Type", jsonType)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if a.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	if s.Addr() == "" {
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // the client may be gone
+}

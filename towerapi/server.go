@@ -1,0 +1,272 @@
+// Package towerapi is the tower's public HTTP API, in JSON, for clients of
+// both dialects (docs/protocol.md). It bounds every request before it reads
+// it, hands the inspected ones to the tower core, and is the one place where
+// a failure becomes an HTTP answer.
+//
+// Clients in the field lose what they wanted to hand in over most answers
+// that are no success. So an appointment that can't be stored now is answered
+// with what makes its client keep it, no connection on which a request began
+// is closed without an answer, and while the store fails nobody is let in.
+package towerapi
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vigil/inspector"
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+)
+
+// Tower is the core as this door needs it. Errors that a client may see are
+// *teos.Error; any other is a defect and shows nothing of itself. Methods are
+// called concurrently and return soon after ctx ends.
+type Tower interface {
+	Register(ctx context.Context, r inspector.Register) (tower.Registration, error)
+	AddAppointment(ctx context.Context, r inspector.AddAppointment) (tower.Acceptance, error)
+	GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error)
+	GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error)
+	// Dialect returns the dialect of a user, unknown if there is no such user.
+	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)
+	// Ping fails until appointments are accepted. With write set it succeeds
+	// only if the store commits.
+	Ping(ctx context.Context, write bool) error
+}
+
+// Config is how to serve. A number that is 0 stands for its default.
+type Config struct {
+	// Bind is the TCP address to listen on, host:port. Port 0 takes any
+	// free one, and keeps it.
+	Bind string
+	// Codes is the dialect of errors where no user is known; v2 if not set.
+	Codes teos.Dialect
+	// TrustedProxies are the peers whose word about the client's address is
+	// taken.
+	TrustedProxies []netip.Prefix
+	// MaxRequests is how many appointments the core is asked to take at
+	// once, and how many other requests beside them.
+	MaxRequests int
+	// MaxConnections is how many connections are served at once. The next
+	// ones wait in the system's backlog, unread.
+	MaxConnections int
+	Log            *slog.Logger
+}
+
+const (
+	defaultMaxRequests    = 32
+	defaultMaxConnections = 512
+)
+
+// timing is every time that the server waits for.
+type timing struct {
+	// header and read bound the arrival of a request's head and of all of
+	// it, write that of the answer after the head came, and idle is how
+	// long a connection may do nothing between two requests.
+	header, read, write, idle time.Duration
+	// core bounds what the core takes, and dialect the question for a
+	// user's dialect after it failed: together they stay under the 5 s in
+	// which an appointment must be answered.
+	core, dialect time.Duration
+	// queue is how long a request other than an appointment waits for its
+	// turn.
+	queue time.Duration
+	// probe bounds a probe of the store, and retry is the time between two.
+	probe, retry time.Duration
+	// maxRetry is where the growing time between two tries to listen ends.
+	maxRetry time.Duration
+	// drain is how long requests may take to end when the server stops.
+	drain time.Duration
+}
+
+var standardTiming = timing{
+	header: 5 * time.Second, read: 20 * time.Second, write: 40 * time.Second, idle: 20 * time.Second,
+	core: 4500 * time.Millisecond, dialect: 400 * time.Millisecond,
+	queue: 2 * time.Second,
+	probe: 2 * time.Second, retry: time.Second, maxRetry: 30 * time.Second,
+	drain: 5 * time.Second,
+}
+
+// maxHeader bounds the head of a request in bytes; net/http adds 4096.
+const maxHeader = 8 << 10
+
+// Server is the API. Run does its work.
+type Server struct {
+	tower   Tower
+	check   *inspector.Inspector
+	codes   teos.Dialect
+	proxies []netip.Prefix
+	log     *slog.Logger
+	timing  timing
+
+	endpoints map[string]endpoint
+	http      *http.Server
+	slots     chan struct{} // one for each open connection
+	conns     sync.WaitGroup
+	suspects  chan error // why the store may be failing; see storage.go
+
+	mu   sync.Mutex
+	bind string
+	addr string // while listening
+}
+
+// New returns a Server.
+func New(t Tower, check *inspector.Inspector, c Config) *Server {
+	return newServer(t, check, c, standardTiming)
+}
+
+func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server {
+	s := &Server{
+		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
+		log: c.Log, timing: tm, bind: c.Bind,
+		slots:    make(chan struct{}, or(c.MaxConnections, defaultMaxConnections)),
+		suspects: make(chan error, 1),
+	}
+	s.endpoints = s.routes(or(c.MaxRequests, defaultMaxRequests))
+	s.http = &http.Server{
+		Handler:                      http.HandlerFunc(s.handle),
+		DisableGeneralOptionsHandler: true, // its answer is no JSON
+		ReadHeaderTimeout:            tm.header,
+		ReadTimeout:                  tm.read,
+		WriteTimeout:                 tm.write,
+		IdleTimeout:                  tm.idle,
+		MaxHeaderBytes:               maxHeader,
+		ConnState:                    s.count,
+		ErrorLog:                     log.New(httpLog{c.Log}, "", 0),
+	}
+	return s
+}
+
+func or(n, other int) int {
+	if n > 0 {
+		return n
+	}
+	return other
+}
+
+// count lets Run wait for every connection's goroutine.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed:
+		s.conns.Done()
+	default:
+	}
+}
+
+// Addr returns the address that the server listens on now, "" while it does
+// not.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// setAddr notes that the server listens on addr, or with "" that it does not.
+// It will come back to the same address.
+func (s *Server) setAddr(addr string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = addr
+	if addr != "" {
+		s.bind = addr
+	}
+}
+
+// Run serves until ctx ends, and then lets requests end that are under way,
+// for a bounded time. A port that is busy is tried again. While the store
+// fails it does not listen. Run may be called once. It fails only where the
+// address can't be one.
+func (s *Server) Run(ctx context.Context) error {
+	if _, _, err := net.SplitHostPort(s.bind); err != nil {
+		return fmt.Errorf("the API's address must be host:port: %w", err)
+	}
+	defer s.drain(context.WithoutCancel(ctx))
+	for ctx.Err() == nil {
+		l := s.listen(ctx)
+		if l == nil {
+			break
+		}
+		s.serve(ctx, l)
+		s.awaitStore(ctx)
+	}
+	return nil
+}
+
+// listen tries until it succeeds; nil says that ctx ended first.
+func (s *Server) listen(ctx context.Context) net.Listener {
+	for wait := s.timing.retry; ctx.Err() == nil; wait = min(2*wait, s.timing.maxRetry) {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.bind)
+		if err == nil {
+			s.setAddr(l.Addr().String())
+			s.log.Info("the API listens", "address", s.Addr())
+			return newListener(l, s.slots, s.codes)
+		}
+		if ctx.Err() == nil {
+			s.log.Warn("the API can't listen: free the address or choose another", "err", err, "again_in", wait)
+		}
+		pause(ctx, wait)
+	}
+	return nil
+}
+
+// serve lets clients in until ctx ends or the store fails. Who was let in
+// before is still answered afterwards.
+func (s *Server) serve(ctx context.Context, l net.Listener) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		defer cancel()
+		if err := s.http.Serve(l); ctx.Err() == nil {
+			s.log.Error("the API stopped listening", "err", err)
+		}
+	}()
+	s.watchStore(ctx)
+	cancel()
+	s.setAddr("")
+	l.Close()
+	<-served
+}
+
+// drain ends when every connection has.
+func (s *Server) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.drain)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.log.Warn("the API stops before all requests have ended", "err", err)
+		s.http.Close()
+	}
+	s.conns.Wait()
+}
+
+// pause waits for d, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// maxLogged bounds a text of unknown length that is logged, in bytes.
+const maxLogged = 1024
+
+func cut(text string) string { return text[:min(len(text), maxLogged)] }
+
+// httpLog takes what net/http has to say.
+type httpLog struct{ log *slog.Logger }
+
+func (l httpLog) Write(line []byte) (int, error) {
+	l.log.Warn("HTTP server", "says", cut(string(line)))
+	return len(line), nil
+}

@@ -1,0 +1,63 @@
+package towerapi
+
+import "context"
+
+// An appointment that failed for a reason that is not the client's makes the
+// store a suspect. A probe decides, not the failure: one request that was too
+// slow under load, or one that hit a defect, must not shut everybody out. If
+// the probe fails, too, nobody is let in until one succeeds: clients keep
+// what they have towards a tower that refuses connections, and lose it over
+// most answers (docs/protocol.md, "What the clients in the field do with an
+// answer", rule 2).
+
+// suspect asks for a probe. It never blocks: one is as good as many.
+func (s *Server) suspect(why error) {
+	select {
+	case s.suspects <- why:
+	default:
+	}
+}
+
+// watchStore returns when ctx ends or the store fails. It probes, and logs,
+// at most once per retry time, however many requests fail.
+func (s *Server) watchStore(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case why := <-s.suspects:
+			err := s.probe(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				s.log.Error("the store fails: the API closes until it works again, and clients keep what they have",
+					"err", cut(err.Error()), "first", cut(why.Error()))
+				return
+			}
+			s.log.Warn("an appointment could not be stored, though the store works", "err", cut(why.Error()))
+			pause(ctx, s.timing.retry)
+		}
+	}
+}
+
+// awaitStore returns when ctx ends or the store works.
+func (s *Server) awaitStore(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, s.timing.retry)
+		if ctx.Err() != nil {
+			return
+		}
+		if s.probe(ctx) == nil {
+			s.log.Warn("the store works again: the API opens")
+			return
+		}
+	}
+}
+
+// probe proves that the store can commit.
+func (s *Server) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.probe)
+	defer cancel()
+	return s.tower.Ping(ctx, true)
+}
