@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -36,12 +37,19 @@ func (p *Pair) Block(ctx context.Context, height uint32) ([]byte, error) {
 
 // BlockHash implements BlockHasher. A source that is none sends the block.
 func (p *Pair) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, error) {
-	if h, ok := p.first.(BlockHasher); ok {
-		if hash, err := h.BlockHash(ctx, height); err == nil {
-			return hash, nil
-		}
+	hash, err := hashFrom(ctx, p.first, height)
+	if err == nil {
+		return hash, nil
 	}
-	block, err := p.Block(ctx, height)
+	hash, errSecond := hashFrom(ctx, p.second, height)
+	return hash, either(err, errSecond)
+}
+
+func hashFrom(ctx context.Context, s Source, height uint32) (chainhash.Hash, error) {
+	if h, ok := s.(BlockHasher); ok {
+		return h.BlockHash(ctx, height)
+	}
+	block, err := s.Block(ctx, height)
 	if err != nil {
 		return chainhash.Hash{}, err
 	}
@@ -57,10 +65,17 @@ func (p *Pair) Publish(ctx context.Context, tx []byte) error {
 	return either(err, p.second.Publish(ctx, tx))
 }
 
-// either is nil where one of two tries was.
+// either is nil where one of two tries was. A block is missing only where both
+// say so: a source that is down may have it.
 func either(first, second error) error {
-	if first == nil || second == nil {
+	switch {
+	case first == nil || second == nil:
 		return nil
+	case isMissing(first) && !isMissing(second):
+		return fmt.Errorf("%w (the other source: %s)", second, first.Error())
+	case isMissing(second) && !isMissing(first):
+		return fmt.Errorf("%w (the other source: %s)", first, second.Error())
+	default:
+		return errors.Join(first, second)
 	}
-	return errors.Join(first, second)
 }
