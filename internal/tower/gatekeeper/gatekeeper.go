@@ -101,18 +101,15 @@ func (g *Gatekeeper) Authenticate(s Store, signer teos.UserID, height uint32) (U
 
 // Charge exchanges the slots of an appointment for those of its update; a new
 // appointment had none. It fails with teos.NoSlots and changes nothing where
-// they don't suffice.
+// they don't suffice. Slots that are given back end at 2^32-1, as in a refund:
+// an update must never be refused for being smaller.
 func (g *Gatekeeper) Charge(s Store, u User, had, needs uint32) (User, error) {
 	free := uint64(u.Slots) + uint64(had)
 	if free < uint64(needs) {
 		return User{}, teos.Errorf(teos.NoSlots,
 			"the appointment takes %d slots and %d are free: register again for more", needs, free).In(u.Dialect)
 	}
-	if free-uint64(needs) > math.MaxUint32 {
-		return User{}, teos.Errorf(teos.RegistrationRefused,
-			"this subscription is as large as it can be").In(u.Dialect)
-	}
-	u.Slots = uint32(free - uint64(needs))
+	u.Slots = uint32(min(free-uint64(needs), math.MaxUint32))
 	return u, s.PutUser(u)
 }
 
