@@ -10,21 +10,28 @@ import (
 	"vigil/tests/harness"
 )
 
-// TestBreachIsAnsweredToItsEnd follows one breach until the tower forgets it.
+// TestBreachIsAnsweredToItsEnd follows a breach in each dialect until the
+// tower forgets it.
 func TestBreachIsAnsweredToItsEnd(t *testing.T) {
 	onEveryTower(t, harness.Options{"subscription-slots": 5}, func(s *scene) {
-		for _, dialect := range dialects {
-			b := s.watched(s.user(dialect))
-			s.cheat(b)
+		v1, v2 := s.watched(s.user(teos.V1)), s.watched(s.user(teos.V2))
+		s.node.MineBlock(v1.dispute, v2.dispute)
+		for _, b := range []breach{v1, v2} {
 			s.answered(b)
 			for _, door := range s.doors() {
 				_, err := b.user.At(door).Add(s.Context(), b.appointment)
-				s.wantCode(err, codeTriggered, dialect)
+				s.wantCode(err, codeTriggered, b.user.Dialect)
 			}
-			s.resolved(b, s.confirmed(b))
+		}
+		height := s.confirmed(v1)
+		for _, b := range []breach{v1, v2} {
+			s.resolved(b, height)
 			if info := s.subscription(b.user); info.Slots != 5 || len(info.Locators) != 0 {
 				s.Fatalf("after the breach: %+v", info)
 			}
+		}
+		if info := s.info(); info.Resolved != 2 || info.Confirmed != 0 || info.Appointments != 0 {
+			s.Fatalf("after both breaches: %+v", info)
 		}
 	})
 }

@@ -53,7 +53,10 @@ func TestReorgOfThePenalty(t *testing.T) {
 			s.Fatalf("the penalty was reorged out: %+v", info)
 		}
 		s.inMempoolAgain(b)
-		s.resolved(b, s.confirmed(b))
+		s.confirmed(b)
+		if info := s.info(); info.Confirmed != 1 {
+			s.Fatalf("the penalty confirmed again: %+v", info)
+		}
 	})
 }
 

@@ -89,12 +89,11 @@ func TestPenaltyConfirmsWhileDown(t *testing.T) {
 		s.answered(b)
 		s.tower.Kill()
 		s.node.Mine(1)
-		height := s.node.ConfirmedAt(b.penalty.TxHash(), 1)
 		s.tower.Start()
 		s.settle()
 		if info := s.info(); info.Confirmed != 1 {
 			s.Fatalf("the penalty confirmed while the tower was down: %+v", info)
 		}
-		s.resolved(b, height)
+		s.responded(b)
 	})
 }

@@ -2,13 +2,8 @@ package harness
 
 import (
 	"io"
-	"log"
 	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"sync"
-	"time"
 )
 
 // door is the address at which others reach the node. It opens only when the
@@ -17,12 +12,13 @@ import (
 type door struct {
 	address string
 
-	mu     sync.Mutex
-	server *http.Server
-	ended  chan struct{}
+	mu       sync.Mutex
+	listener net.Listener
+	conns    map[net.Conn]struct{}
+	inside   sync.WaitGroup
 }
 
-// open forwards the door's address to the node's own.
+// open forwards connections to the node's own address.
 func (d *door) open(node string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,26 +26,73 @@ func (d *door) open(node string) error {
 	if err != nil {
 		return err
 	}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: node})
-	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	server := &http.Server{Handler: proxy, ReadHeaderTimeout: time.Minute, ErrorLog: proxy.ErrorLog}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = server.Serve(listener) // ends by shut only
-	}()
-	d.server, d.ended = server, ended
+	d.listener, d.conns = listener, map[net.Conn]struct{}{}
+	d.inside.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return // closed by shut
+			}
+			d.inside.Go(func() { d.forward(client, node) })
+		}
+	})
 	return nil
+}
+
+// forward carries bytes both ways; the end of one way ends that way only.
+func (d *door) forward(client net.Conn, node string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", node)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if !d.enter(client, server) {
+		return
+	}
+	defer d.leave(client, server)
+	var there sync.WaitGroup
+	there.Go(func() { carry(server, client) })
+	carry(client, server)
+	there.Wait()
+}
+
+// carry ends with the end of either connection.
+func carry(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.(*net.TCPConn).CloseWrite() // it may be gone
+}
+
+// enter notes connections for shut; it fails when the door is shut already.
+func (d *door) enter(conns ...net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, conn := range conns {
+		if d.listener != nil {
+			d.conns[conn] = struct{}{}
+		}
+	}
+	return d.listener != nil
+}
+
+func (d *door) leave(conns ...net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, conn := range conns {
+		delete(d.conns, conn)
+	}
 }
 
 // shut closes the door and every connection through it.
 func (d *door) shut() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.server == nil {
-		return
+	if d.listener != nil {
+		_ = d.listener.Close()
+		d.listener = nil
+		for conn := range d.conns {
+			_ = conn.Close()
+		}
 	}
-	_ = d.server.Close() // every error here says that it is closed already
-	<-d.ended
-	d.server = nil
+	d.mu.Unlock()
+	d.inside.Wait()
 }

@@ -53,15 +53,19 @@ func Until(t T, what string, ok func() bool) {
 	}
 }
 
-// Eventually polls until ok answers true, or for as long as patience or ctx last.
+// Eventually polls until ok answers true, or for as long as patience or ctx
+// last. It asks less and less often, for some answers cost a process.
 func Eventually(ctx context.Context, patience time.Duration, ok func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	pause := 10 * time.Millisecond
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
+			pause = min(2*pause, 160*time.Millisecond)
+			tick.Reset(pause)
 		case <-ctx.Done():
 			return false
 		}
