@@ -19,7 +19,8 @@ func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx
 		}
 		return DisputeSeen(s, row, dispute, height)
 	}
-	t := Tracker{Row: row, Dispute: dispute, DisputeAt: height, Penalty: penalty, Judged: height - 1}
+	before := max(height, 1) - 1
+	t := Tracker{Row: row, Dispute: dispute, DisputeAt: height, Penalty: penalty, Judged: before}
 	if err := s.InsertTracker(t); err != nil {
 		return err
 	}
