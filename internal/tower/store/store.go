@@ -136,7 +136,7 @@ func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) err
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
