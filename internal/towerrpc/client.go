@@ -6,8 +6,10 @@ package towerrpc
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"vigil/inspector"
@@ -19,6 +21,10 @@ import (
 // maxMessage bounds a message in bytes: an appointment with the largest blob
 // allowed, or the locators of three million appointments.
 const maxMessage = 64 << 20
+
+// reconnect is how often a core that is away is looked for: to do so costs next
+// to nothing on this machine, and gRPC's own pauses grow to two minutes.
+var reconnect = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}
 
 // Client is the one way to the tower core, for both outer doors and for the
 // operator. Its errors are *teos.Error. It is safe for concurrent use.
@@ -34,6 +40,7 @@ func Dial(socket string) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///vigil",
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // the socket's mode guards it
 		grpc.WithContextDialer(dialer(socket)),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 	)
 	if err != nil {

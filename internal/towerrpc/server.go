@@ -2,14 +2,14 @@ package towerrpc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"vigil/inspector"
 	"vigil/internal/teos"
@@ -20,8 +20,11 @@ import (
 // callTimeout bounds a call whose client set no deadline.
 const callTimeout = 30 * time.Second
 
-// maxStack is how much of a panic's stack is logged, in bytes.
-const maxStack = 4096
+// How much of a panic is logged, in bytes: of what it says and of its stack.
+const (
+	maxPanic = 1024
+	maxStack = 4096
+)
 
 // Core is what the server serves. *tower.Tower and what knows its state.
 type Core interface {
@@ -78,10 +81,9 @@ func (s *Server) guard(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			stack := debug.Stack()
 			s.log.Error("a defect of ours stopped a call", "method", info.FullMethod,
-				"panic", r, "stack", string(stack[:min(len(stack), maxStack)]))
-			resp, err = nil, status.Error(codes.Internal, "a defect of ours")
+				"panic", cut(fmt.Sprint(r), maxPanic), "stack", cut(string(debug.Stack()), maxStack))
+			resp, err = nil, toStatus(errPanic)
 		}
 	}()
 	resp, err = handle(ctx, req)
@@ -90,6 +92,11 @@ func (s *Server) guard(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	}
 	return resp, toStatus(err)
 }
+
+// errPanic has no cause: it leaves as a defect of ours.
+var errPanic = errors.New("panic")
+
+func cut(s string, n int) string { return s[:min(len(s), n)] }
 
 // levelOf keeps a probe that fails every second, for as long as a disk is
 // full, out of the log: whoever probes says what it means.

@@ -14,18 +14,14 @@ import (
 // for, in bytes.
 const maxSocketPath = 103
 
+// errNotASocket says that a file is in the way, which may be dear to someone.
+var errNotASocket = errors.New("there is a file that is no socket: move it away")
+
 // Listen listens on a Unix socket that only this user may reach. A socket that
 // a killed process left behind is replaced: the caller holds the lock on the
 // directory that it stands in.
 func Listen(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("remove the old socket: %w", err)
-	}
-	var l net.Listener
-	err := withShortPath(path, func(short string) (err error) {
-		l, err = net.Listen("unix", short)
-		return err
-	})
+	l, err := listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
@@ -33,6 +29,35 @@ func Listen(path string) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+func listen(path string) (l *net.UnixListener, err error) {
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	err = withShortPath(path, func(short string) (err error) {
+		l, err = net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
+		if err == nil && short != path {
+			// The short name is another file's once the directory is closed.
+			l.SetUnlinkOnClose(false)
+		}
+		return err
+	})
+	return l, err
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errNotASocket
+	}
+	return os.Remove(path)
 }
 
 func dialer(path string) func(context.Context, string) (net.Conn, error) {

@@ -1,0 +1,410 @@
+package towerrpc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"vigil/inspector"
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/chain/chaintest"
+	"vigil/internal/tower/gatekeeper"
+	"vigil/internal/tower/towertest"
+	"vigil/internal/towerpb"
+	"vigil/internal/towerrpc"
+)
+
+var alice = towertest.NewUser(1, teos.V2)
+
+// scripted is a core that answers as a test tells it to.
+type scripted struct {
+	towerrpc.Core
+	ready func(ctx context.Context, write bool) error
+	info  tower.Info
+}
+
+func (s *scripted) Ready(ctx context.Context, write bool) error { return s.ready(ctx, write) }
+
+func (s *scripted) Info(context.Context) (tower.Info, error) { return s.info, nil }
+
+func (s *scripted) AddAppointment(context.Context, inspector.AddAppointment) (tower.Acceptance, error) {
+	return tower.Acceptance{}, errors.New("open /secret: denied")
+}
+
+// log collects what is logged.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// serve serves a core at a socket until the test ends.
+func serve(t *testing.T, core towerrpc.Core, socket string) *log {
+	t.Helper()
+	l, err := towerrpc.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(log)
+	s := towerrpc.NewServer(core, towertest.Check(), slog.New(slog.NewTextHandler(out, nil)))
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.Stop(ctx)
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return out
+}
+
+// socketPath returns a path that fits the kernel's limit.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "vigil")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "core.sock")
+}
+
+func dial(t *testing.T, socket string) *towerrpc.Client {
+	t.Helper()
+	c, err := towerrpc.Dial(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func wantCause(t *testing.T, err error, want teos.Cause) {
+	t.Helper()
+	var e *teos.Error
+	if !errors.As(err, &e) || e.Cause != want {
+		t.Errorf("got %v (%+v), want cause %d", err, e, want)
+	}
+}
+
+func TestErrorsCrossUnchanged(t *testing.T) {
+	core := &scripted{}
+	socket := socketPath(t)
+	serve(t, core, socket)
+	c := dial(t, socket)
+	for cause := teos.NotJSON; cause <= teos.WrongMethod; cause++ {
+		for _, d := range []teos.Dialect{0, teos.V1, teos.V2} {
+			want := teos.Errorf(cause, "text of %d: ünï \"quoted\"\n%%s", cause).In(d)
+			core.ready = func(context.Context, bool) error { return fmt.Errorf("wrapped: %w", want) }
+			err := c.Ping(soon(t), false)
+			var got *teos.Error
+			if !errors.As(err, &got) || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", err, want)
+			}
+		}
+	}
+}
+
+func TestAnErrorWithoutACauseShowsNothingOfItself(t *testing.T) {
+	socket := socketPath(t)
+	logged := serve(t, &scripted{}, socket)
+	dispute := chaintest.Dispute(1)
+	request := alice.Add(t, alice.Appointment(dispute, chaintest.Penalty(dispute, 0)))
+	_, err := dial(t, socket).AddAppointment(soon(t), request)
+	wantCause(t, err, teos.Internal)
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("shown: %v", err)
+	}
+	if !strings.Contains(logged.String(), "/secret") {
+		t.Errorf("the operator learns nothing: %s", logged)
+	}
+}
+
+func TestInvariant8APanicEndsOneCallOnly(t *testing.T) {
+	core := &scripted{ready: func(context.Context, bool) error { panic("secret " + strings.Repeat("x", 100_000)) }}
+	socket := socketPath(t)
+	logged := serve(t, core, socket)
+	c := dial(t, socket)
+	for range 3 {
+		err := c.Ping(soon(t), false)
+		wantCause(t, err, teos.Internal)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("shown: %.200v", err)
+		}
+	}
+	if s := logged.String(); len(s) > 3*10_000 || !strings.Contains(s, "secret") {
+		t.Errorf("%d bytes were logged: %.200s", len(s), s)
+	}
+	core.ready = func(context.Context, bool) error { return nil }
+	if err := c.Ping(soon(t), true); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeadlinesCross(t *testing.T) {
+	seen := make(chan time.Time, 1)
+	core := &scripted{ready: func(ctx context.Context, _ bool) error {
+		deadline, ok := ctx.Deadline()
+		if !ok {
+			t.Error("a call without a deadline")
+		}
+		seen <- deadline
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	socket := socketPath(t)
+	serve(t, core, socket)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	want, _ := ctx.Deadline()
+	wantCause(t, dial(t, socket).Ping(ctx, false), teos.Unavailable)
+	if got := <-seen; got.After(want.Add(time.Minute)) {
+		t.Errorf("the core may take until %v, the client waits until %v", got, want)
+	}
+}
+
+func TestACallWithoutADeadlineGetsOne(t *testing.T) {
+	core := &scripted{ready: func(ctx context.Context, _ bool) error {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("a call without a deadline")
+		}
+		return nil
+	}}
+	socket := socketPath(t)
+	serve(t, core, socket)
+	if err := dial(t, socket).Ping(context.WithoutCancel(t.Context()), false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoCoreIsUnavailableUntilThereIsOne(t *testing.T) {
+	socket := socketPath(t)
+	c := dial(t, socket)
+	wantCause(t, c.Ping(soon(t), false), teos.Unavailable)
+	serve(t, &scripted{ready: func(context.Context, bool) error { return nil }}, socket)
+	ctx, tick := soon(t), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for c.Ping(ctx, false) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the client never found the core")
+		}
+	}
+}
+
+func TestOnlyThisUserReachesTheSocket(t *testing.T) {
+	for name, dir := range map[string]string{
+		"short": "d", "long": strings.Repeat("long/", 30) + "d", "longest": strings.Repeat(strings.Repeat("x", 200)+"/", 10),
+		"odd": "sp ace%20ü?#",
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := filepath.Join(filepath.Dir(socketPath(t)), dir, "core.sock")
+			if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			serve(t, &scripted{ready: func(context.Context, bool) error { return nil }}, socket)
+			info, err := os.Stat(socket)
+			if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != os.ModeSocket {
+				t.Errorf("socket: %v, %v", info, err)
+			}
+			if err := dial(t, socket).Ping(soon(t), false); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAStaleSocketIsReplaced(t *testing.T) {
+	socket := socketPath(t)
+	stale, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.(*net.UnixListener).SetUnlinkOnClose(false) // as a kill leaves it
+	stale.Close()
+	serve(t, &scripted{ready: func(context.Context, bool) error { return nil }}, socket)
+	if err := dial(t, socket).Ping(soon(t), false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsNoSocketIsNotRemoved(t *testing.T) {
+	file := socketPath(t)
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := towerrpc.Listen(file); err == nil {
+		l.Close()
+		t.Error("a file was replaced by a socket")
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "precious" {
+		t.Errorf("the file is %q, %v", b, err)
+	}
+}
+
+// The whole way, over a real tower.
+func TestTheClientSeesWhatTheTowerSees(t *testing.T) {
+	store := towertest.Open(t, towertest.File(t))
+	terms := tower.Terms{Terms: gatekeeper.Terms{Slots: 100, Duration: 1000, Grace: 6}, RecentBlocks: 6}
+	core := tower.New(towertest.Key(0), store, terms, towertest.Quiet())
+	if err := core.Claim(t.Context(), "regtest"); err != nil {
+		t.Fatal(err)
+	}
+	socket := socketPath(t)
+	serve(t, core, socket)
+	c := dial(t, socket)
+	wantCause(t, c.Ping(soon(t), true), teos.Unavailable)
+	blocks := chaintest.New()
+	must(t, core.Begin(t.Context(), blocks.MineEmpty(3)))
+	must(t, c.Ping(soon(t), true))
+
+	registered, err := c.Register(soon(t), alice.Register(t))
+	must(t, err)
+	if id, err := teos.Recover(registered.Message(teos.V2), registered.Signature); err != nil || id != core.ID() || registered.Expiry != 1003 {
+		t.Errorf("registration %+v by %v, %v", registered, id, err)
+	}
+	for n := range uint32(2) {
+		dispute := chaintest.Dispute(n)
+		request := alice.Add(t, alice.Appointment(dispute, chaintest.Penalty(dispute, 0)))
+		got, err := c.AddAppointment(soon(t), request)
+		must(t, err)
+		want, err := core.AddAppointment(t.Context(), request)
+		must(t, err)
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	dispute := chaintest.Dispute(1)
+	must(t, core.Connect(t.Context(), blocks.Mine(dispute)))
+	watched := alice.Appointment(chaintest.Dispute(0), chaintest.Penalty(chaintest.Dispute(0), 0))
+	got, err := c.GetAppointment(soon(t), alice.Get(t, watched.Locator))
+	must(t, err)
+	if got.Triggered || !reflect.DeepEqual(got.Appointment.Appointment, watched) {
+		t.Errorf("watched: %+v", got)
+	}
+	got, err = c.GetAppointment(soon(t), alice.Get(t, teos.NewLocator(teos.V2, dispute.TxHash())))
+	must(t, err)
+	if !got.Triggered || got.Tracker.Dispute.ID != dispute.TxHash() || !bytes.Equal(got.Tracker.Penalty.Raw, chaintest.Bytes(chaintest.Penalty(dispute, 0))) {
+		t.Errorf("triggered: %+v", got)
+	}
+	_, err = c.GetAppointment(soon(t), alice.Get(t, teos.Locator{1}))
+	wantCause(t, err, teos.NotFound)
+	subscription, err := c.GetSubscriptionInfo(soon(t), alice.Subscription(t))
+	must(t, err)
+	if want, err := core.GetSubscriptionInfo(t.Context(), alice.Subscription(t)); err != nil || !reflect.DeepEqual(subscription, want) {
+		t.Errorf("got %+v, want %+v, %v", subscription, want, err)
+	}
+	for n, want := range map[byte]teos.Dialect{1: teos.V2, 2: 0} {
+		if d, err := c.Dialect(soon(t), towertest.NewUser(n, 0).ID()); err != nil || d != want {
+			t.Errorf("dialect %v, %v, want %v", d, err, want)
+		}
+	}
+	info, err := c.Info(soon(t))
+	must(t, err)
+	if want, err := core.Info(t.Context()); err != nil || !reflect.DeepEqual(info, want) {
+		t.Errorf("got %+v, want %+v, %v", info, want, err)
+	}
+}
+
+func TestEveryFieldOfInfoCrosses(t *testing.T) {
+	want := tower.Info{
+		ID: alice.ID(), Network: "regtest", Version: "v1",
+		Stats: tower.Stats{
+			Users: 1, Appointments: 2, Pending: 3, Confirmed: 4, Rivalled: 5, Resolved: 6, Lost: 7, RecentFrom: 8,
+			Blind: []tower.Range{{From: 9, To: 10}, {From: 11, To: 12}},
+		},
+		Height: 13, SourceHeight: 14, SourceError: "down", Since: time.Unix(15, 0).UTC(),
+		API: []string{"127.0.0.1:9814"}, Warnings: []string{"act"},
+	}
+	for _, v := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Stats)} {
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Fatalf("this test leaves %s empty", v.Type().Field(i).Name)
+			}
+		}
+	}
+	socket := socketPath(t)
+	serve(t, &scripted{info: want}, socket)
+	got, err := dial(t, socket).Info(soon(t))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v, %v", got, want, err)
+	}
+}
+
+// Whoever is at the other end of the socket need not be our client.
+func TestTheServerInspectsAgain(t *testing.T) {
+	socket := socketPath(t)
+	serve(t, &scripted{}, socket)
+	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(t, err)
+	defer conn.Close()
+	users := towerpb.NewTowerServiceClient(conn)
+	for name, call := range map[string]func(ctx context.Context) error{
+		"register nobody": func(ctx context.Context) error {
+			_, err := users.Register(ctx, &towerpb.RegisterRequest{})
+			return err
+		},
+		"no appointment": func(ctx context.Context) error {
+			_, err := users.AddAppointment(ctx, &towerpb.AddAppointmentRequest{Signature: make([]byte, 65)})
+			return err
+		},
+		"short signature": func(ctx context.Context) error {
+			_, err := users.GetSubscriptionInfo(ctx, &towerpb.GetSubscriptionInfoRequest{Signature: []byte{1}})
+			return err
+		},
+		"long locator": func(ctx context.Context) error {
+			_, err := users.GetAppointment(ctx, &towerpb.GetAppointmentRequest{Locator: make([]byte, 17), Signature: make([]byte, 65)})
+			return err
+		},
+		"dialect of no key": func(ctx context.Context) error {
+			_, err := users.GetDialect(ctx, &towerpb.GetDialectRequest{UserId: make([]byte, 33)})
+			return err
+		},
+	} {
+		if err := call(soon(t)); err == nil || strings.Contains(err.Error(), "Internal") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
