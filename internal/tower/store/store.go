@@ -91,7 +91,8 @@ func inTx(ctx context.Context, db *sql.DB, f func(tower.Tx) error) (err error) {
 		return err
 	}
 	if err := sqlTx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		// database/sql may say "done already" where the context ended.
+		return fmt.Errorf("commit: %w", errors.Join(err, ctx.Err()))
 	}
 	committed = true
 	return nil
