@@ -461,3 +461,21 @@ func (r *rig) stats() tower.Stats {
 	}
 	return info.Stats
 }
+
+func TestInvariant9AcceptingNeverWaitsForTheChain(t *testing.T) {
+	for name := range faults(nil) {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 8, func(r *rig) {
+				r.start()
+				faults(r.chain)[name]()
+				r.chain.Stall(chaintest.PublishCall, chaintest.Forever)
+				r.chain.MineEmpty(5)
+				r.settle()
+				r.register()
+				r.wantState(r.add(1), "watched")
+				r.restart()
+				r.wantState(r.add(2), "watched")
+			})
+		})
+	}
+}
