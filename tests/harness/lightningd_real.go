@@ -62,13 +62,14 @@ func StartRealLightningd(t T, node *Node, binary string, options map[string]any)
 		args = append(args, fmt.Sprintf("--%s=%v", name, value))
 	}
 	showOnFailure(t, "lightningd", r.logPath())
+	wantNoDefect(t, "the plugin's standard error", r.outputPath())
 	t.Cleanup(r.end)
-	if r.proc, err = startProcess(exec.Command(program, args...), filepath.Join(r.dir, "output.log")); err != nil {
+	if r.proc, err = startProcess(exec.Command(program, args...), r.outputPath()); err != nil {
 		t.Fatalf("start lightningd: %v", err)
 	}
 	Until(t, "lightningd to start", func() bool {
 		if !r.proc.running() {
-			t.Fatalf("lightningd ended: %s", tail(filepath.Join(r.dir, "output.log")))
+			t.Fatalf("lightningd ended: %s", tail(r.outputPath()))
 		}
 		return strings.Contains(r.readLog(), "Server started")
 	})
@@ -84,8 +85,9 @@ func bitcoinCLI() string {
 	return "bitcoin-cli"
 }
 
-func (r *realNode) logPath() string   { return filepath.Join(r.dir, "lightningd.log") }
-func (r *realNode) PluginDir() string { return filepath.Join(r.dir, "regtest") }
+func (r *realNode) logPath() string    { return filepath.Join(r.dir, "lightningd.log") }
+func (r *realNode) outputPath() string { return filepath.Join(r.dir, "output.log") }
+func (r *realNode) PluginDir() string  { return filepath.Join(r.dir, "regtest") }
 
 func (r *realNode) readLog() string {
 	b, _ := os.ReadFile(r.logPath()) // there is none before the start

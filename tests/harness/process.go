@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,20 @@ func showOnFailure(t T, name, path string) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("---- end of the log of %s:\n%s", name, tail(path))
+		}
+	})
+}
+
+// wantNoDefect fails a test whose program told of a data race or a panic, and
+// prints the end of the program's log when the test fails for anything else.
+func wantNoDefect(t T, name, path string) {
+	showOnFailure(t, name, path)
+	t.Cleanup(func() {
+		log, _ := os.ReadFile(path) // there is none where nothing was started
+		for _, defect := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+			if at := bytes.Index(log, []byte(defect)); at >= 0 {
+				t.Errorf("%s: %s", name, log[at:min(len(log), at+shownLog)])
+			}
 		}
 	})
 }

@@ -58,7 +58,7 @@ func StartLightningd(t T, node *Node, binary string, options map[string]any) *St
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		t.Fatalf("make lightningd's directory: %v", err)
 	}
-	showOnFailure(t, "the plugin's standard error", s.logPath())
+	wantNoDefect(t, "the plugin's standard error", s.logPath())
 	t.Cleanup(s.showLog)
 	t.Cleanup(s.end)
 	var ctx context.Context
@@ -166,6 +166,9 @@ func (s *StandIn) ended(plugin *pluginConn, start time.Time) time.Duration {
 	}
 	took := time.Since(start)
 	plugin.close()
+	if code := plugin.proc.cmd.ProcessState.ExitCode(); code != 0 {
+		s.t.Errorf("the plugin ended with status %d", code)
+	}
 	return took
 }
 

@@ -134,7 +134,7 @@ func startStandalone(t T, node *Node, address string, options Options) Tower {
 	for name, value := range options {
 		s.args = append(s.args, "--"+name, fmt.Sprint(value))
 	}
-	showOnFailure(t, "the tower", s.logPath())
+	wantNoDefect(t, "the tower", s.logPath())
 	t.Cleanup(s.end)
 	s.Start()
 	return s
@@ -181,6 +181,9 @@ func (s *standalone) Stop() time.Duration {
 	if err := s.proc.signal(syscall.SIGTERM, shutdownTimeout); err != nil {
 		s.t.Fatalf("stop the tower: %v", err)
 	}
+	if code := s.proc.cmd.ProcessState.ExitCode(); code != 0 {
+		s.t.Errorf("the tower ended with status %d", code)
+	}
 	return time.Since(start)
 }
 
@@ -197,7 +200,14 @@ func (s *standalone) end() {
 		return
 	}
 	s.Stop()
-	if code := s.proc.cmd.ProcessState.ExitCode(); code != 0 {
-		s.t.Errorf("the tower ended with status %d", code)
+}
+
+// AsStandIn returns the stand-in that carries a tower, if one does.
+func AsStandIn(tower Tower) (*StandIn, bool) {
+	l, ok := tower.(*loaded)
+	if !ok {
+		return nil, false
 	}
+	standIn, ok := l.Lightningd.(*StandIn)
+	return standIn, ok
 }
