@@ -151,3 +151,22 @@ func TestBusyPort(t *testing.T) {
 		s.Fatal("the first tower's API is gone")
 	}
 }
+
+// TestTowerThatCannotStart: without its data directory the plugin stays
+// loaded, says what is wrong, and answers that it is not there now.
+func TestTowerThatCannotStart(t *testing.T) {
+	s, node := inStandIn(t, nil)
+	s.tower.Stop()
+	for _, dialect := range dialects {
+		options := map[string]any{"vigil-data-dir": "/dev/null/vigil", "vigil-codes": dialect.String()}
+		if reason := node.TryPlugin(options); reason != "" {
+			s.Fatalf("disabled: %s", reason)
+		}
+		user := harness.NewUser(s, dialect, harness.RPCDoor{Lightningd: node})
+		_, err := user.Register(s.Context())
+		s.wantCode(err, codes{-96, 32}, dialect)
+		harness.Until(s, "the log to name the directory", func() bool { return harness.Logged(node, "/dev/null") })
+		node.StopPlugin()
+	}
+	s.tower.Start()
+}

@@ -8,7 +8,8 @@ import (
 )
 
 // TestReorgOfTheDispute: the block with the dispute is replaced by two without
-// it. Dispute and penalty go out again, and confirm in the new branch.
+// it, and the node, which took both back into its mempool, loses that. Dispute
+// and penalty go out again, and confirm in the new branch.
 func TestReorgOfTheDispute(t *testing.T) {
 	onEveryTower(t, nil, func(s *scene) {
 		b := s.watched(s.user(teos.V2))
@@ -17,23 +18,16 @@ func TestReorgOfTheDispute(t *testing.T) {
 		s.answered(b)
 		s.node.MineBlockOn(s.node.MineBlockOn(fork))
 		s.settle()
-		s.bothConfirm(b)
-	})
-}
-
-// bothConfirm mines until the penalty has confirmed, and so the dispute.
-func (s *scene) bothConfirm(b breach) {
-	s.Helper()
-	s.inMempoolAgain(b)
-	s.mine(1)
-	if s.node.ConfirmedAt(b.dispute.TxHash(), 20) == 0 {
-		s.Fatal("the dispute did not confirm again")
-	}
-	if s.node.ConfirmedAt(b.penalty.TxHash(), 20) == 0 {
+		s.node.Stop()
+		s.node.Start()
+		s.node.MineBlock()
 		s.inMempoolAgain(b)
 		s.confirmed(b)
-	}
-	s.responded(b)
+		if s.node.ConfirmedAt(b.dispute.TxHash(), 1) == 0 {
+			s.Fatal("the dispute did not confirm again")
+		}
+		s.responded(b)
+	})
 }
 
 // TestReorgOfThePenalty: the penalty's block is replaced; it must confirm again.
