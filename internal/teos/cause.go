@@ -125,17 +125,3 @@ func (c Cause) line() codes {
 	}
 	return table[Internal]
 }
-
-// Final tells whether the same request can never succeed, so that a client
-// may drop it. An appointment may only be answered with a final cause or with
-// one whose code makes clients register and send again (docs/protocol.md,
-// "What the clients in the field do with an answer").
-func (c Cause) Final() bool {
-	switch c {
-	case AuthenticationFailed, NoSlots, SubscriptionOver,
-		Unavailable, TooMany, Internal, NoEndpoint, WrongMethod:
-		return false
-	default:
-		return true
-	}
-}
