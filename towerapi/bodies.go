@@ -122,11 +122,10 @@ func NewFailed(e *teos.Error, d teos.Dialect) Failed {
 	return Failed{Error: e.Text, Code: e.Cause.Code(d)}
 }
 
-// NotFound makes the answer for a locator without an appointment: the union
-// of both dialects'.
+// NotFound makes the answer for a locator without an appointment, from an
+// error that says so: the union of both dialects'.
 func NotFound(e *teos.Error, d teos.Dialect, l teos.Locator) Failed {
 	f := NewFailed(e, d)
-	f.Code = teos.NotFound.Code(d)
 	f.Locator, f.Status = l.String(), StatusNotFound
 	return f
 }

@@ -96,7 +96,7 @@ func (s *Server) ping(ctx context.Context, _ []byte) (any, error) {
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	a := s.route(w, r)
 	s.write(w, a)
-	s.log.Debug("request", "path", cut(r.URL.Path), "status", a.status, "client", s.client(r))
+	s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
 }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) answer {
@@ -159,8 +159,7 @@ func (e endpoint) takeTurn(ctx context.Context) bool {
 func (s *Server) guard(ctx context.Context, e endpoint, body []byte) (result any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			stack := debug.Stack()
-			s.log.Error("a defect of ours stopped a request", "panic", cut(fmt.Sprint(r)), "stack", string(stack[:min(len(stack), maxStack)]))
+			s.log.Error("a defect of ours stopped a request", "panic", cut(fmt.Sprint(r), maxLogged), "stack", cut(string(debug.Stack()), maxStack))
 			err = errPanic
 		}
 	}()

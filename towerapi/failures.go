@@ -23,7 +23,7 @@ func refusal(e *teos.Error, d teos.Dialect) answer {
 func (s *Server) known(err error) *teos.Error {
 	e := teos.AsError(err)
 	if !errors.Is(err, e) {
-		s.log.Error("a request failed for a reason of ours", "err", cut(err.Error()))
+		s.log.Error("a request failed for a reason of ours", "err", cut(err.Error(), maxLogged))
 	}
 	return e
 }

@@ -10,6 +10,7 @@
 package towerapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
@@ -19,6 +20,7 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"vigil/inspector"
 	"vigil/internal/teos"
@@ -125,10 +127,10 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 	s := &Server{
 		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
 		log: c.Log, timing: tm, bind: c.Bind,
-		slots:    make(chan struct{}, or(c.MaxConnections, defaultMaxConnections)),
+		slots:    make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
 		suspects: make(chan error, 1),
 	}
-	s.endpoints = s.routes(or(c.MaxRequests, defaultMaxRequests))
+	s.endpoints = s.routes(cmp.Or(c.MaxRequests, defaultMaxRequests))
 	s.http = &http.Server{
 		Handler:                      http.HandlerFunc(s.handle),
 		DisableGeneralOptionsHandler: true, // its answer is no JSON
@@ -141,13 +143,6 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		ErrorLog:                     log.New(httpLog{c.Log}, "", 0),
 	}
 	return s
-}
-
-func or(n, other int) int {
-	if n > 0 {
-		return n
-	}
-	return other
 }
 
 // count lets Run wait for every connection's goroutine.
@@ -261,12 +256,22 @@ func pause(ctx context.Context, d time.Duration) {
 // maxLogged bounds a text of unknown length that is logged, in bytes.
 const maxLogged = 1024
 
-func cut(text string) string { return text[:min(len(text), maxLogged)] }
+// cut returns at most so many bytes of a text, and of UTF-8 whole characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	end := most
+	for end > max(0, most-utf8.UTFMax+1) && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
 
 // httpLog takes what net/http has to say.
 type httpLog struct{ log *slog.Logger }
 
 func (l httpLog) Write(line []byte) (int, error) {
-	l.log.Warn("HTTP server", "says", cut(string(line)))
+	l.log.Warn("HTTP server", "says", cut(string(line), maxLogged))
 	return len(line), nil
 }

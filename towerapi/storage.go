@@ -32,10 +32,10 @@ func (s *Server) watchStore(ctx context.Context) {
 			}
 			if err != nil {
 				s.log.Error("the store fails: the API closes until it works again, and clients keep what they have",
-					"err", cut(err.Error()), "first", cut(why.Error()))
+					"err", cut(err.Error(), maxLogged), "first", cut(why.Error(), maxLogged))
 				return
 			}
-			s.log.Warn("an appointment could not be stored, though the store works", "err", cut(why.Error()))
+			s.log.Warn("an appointment could not be stored, though the store works", "err", cut(why.Error(), maxLogged))
 			pause(ctx, s.timing.retry)
 		}
 	}
