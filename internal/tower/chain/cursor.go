@@ -97,7 +97,7 @@ func (c *cursor) tx() Tx {
 	}
 	body := c.off
 	inputs := c.inputs()
-	c.outputs()
+	outputs := c.outputs()
 	bodyEnd := c.off
 	if segwit {
 		c.witnesses(len(inputs))
@@ -109,7 +109,7 @@ func (c *cursor) tx() Tx {
 	return Tx{
 		ID:     txid(version, c.buf[body:bodyEnd], lockTime),
 		Raw:    c.buf[start:c.off:c.off],
-		Inputs: inputs,
+		Inputs: inputs, Outputs: uint32(outputs), //nolint:gosec // fits by far: each takes bytes
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *cursor) inputs() []wire.OutPoint {
 	return inputs
 }
 
-func (c *cursor) outputs() {
+func (c *cursor) outputs() int {
 	n := c.count(minOutputSize)
 	if n == 0 {
 		c.fail()
@@ -138,6 +138,7 @@ func (c *cursor) outputs() {
 		c.next(8)          // value
 		c.next(c.varint()) // public key script
 	}
+	return n
 }
 
 // witnesses skips one stack for each input. All of them empty must have been

@@ -3,6 +3,7 @@ package chain
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -18,6 +19,21 @@ type Tx struct {
 	// Inputs are the outputs it spends, in order. The only input of a
 	// coinbase spends the null outpoint.
 	Inputs []wire.OutPoint
+	// Outputs is how many it has.
+	Outputs uint32
+}
+
+// Spends tells whether tx names the other transaction as one that it spends.
+func (tx Tx) Spends(other chainhash.Hash) bool {
+	return slices.ContainsFunc(tx.Inputs, func(in wire.OutPoint) bool { return in.Hash == other })
+}
+
+// SpendsOutputOf tells whether tx spends an output that the other transaction
+// has. One that only names it can never be valid.
+func (tx Tx) SpendsOutputOf(other Tx) bool {
+	return slices.ContainsFunc(tx.Inputs, func(in wire.OutPoint) bool {
+		return in.Hash == other.ID && in.Index < other.Outputs
+	})
 }
 
 // ParseTx parses one serialised transaction (BIP 144, or without witness) and

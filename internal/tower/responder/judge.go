@@ -19,6 +19,9 @@ func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx
 		}
 		return DisputeSeen(s, row, dispute, height)
 	}
+	if !keeps(dispute) {
+		dispute = chain.Tx{ID: dispute.ID}
+	}
 	before := max(height, 1) - 1
 	t := Tracker{Row: row, Dispute: dispute, DisputeAt: height, Penalty: penalty, Judged: before}
 	if err := s.InsertTracker(t); err != nil {
@@ -33,8 +36,10 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	if err != nil {
 		return err
 	}
-	t.DisputeAt = height
-	if t.Dispute.Raw == nil && dispute.Raw != nil {
+	// What lies between this block and the one that it was judged by last
+	// may hold a spend, where the dispute moved down.
+	t.DisputeAt, t.Judged = height, min(t.Judged, max(height, 1)-1)
+	if t.Dispute.Raw == nil && keeps(dispute) {
 		t.Dispute = dispute
 		if err := s.AddWatches(watches(row, dispute, true)); err != nil {
 			return err
@@ -42,6 +47,13 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	}
 	return s.PutTracker(t)
 }
+
+// maxDispute is how large a dispute may be to be kept, in bytes: no node relays
+// a larger one (Bitcoin Core, MAX_STANDARD_TX_WEIGHT), so there is no
+// publishing it again, and it would be kept once for each tracker.
+const maxDispute = 100_000
+
+func keeps(dispute chain.Tx) bool { return dispute.Raw != nil && len(dispute.Raw) <= maxDispute }
 
 func watches(row int64, tx chain.Tx, ofDispute bool) []Watch {
 	ws := make([]Watch, 0, len(tx.Inputs))
@@ -59,7 +71,7 @@ func Judge(s Store, b *chain.Block) error {
 	if err := describe(s, b); err != nil {
 		return err
 	}
-	ws, err := s.Watches()
+	ws, err := s.WatchesOf(spentBy(b))
 	if err != nil {
 		return err
 	}
@@ -69,7 +81,18 @@ func Judge(s Store, b *chain.Block) error {
 	return s.SetJudged(b.Height)
 }
 
-// describe fills in disputes of which only the id was known.
+// spentBy returns the outpoints that a block spends.
+func spentBy(b *chain.Block) []wire.OutPoint {
+	var spent []wire.OutPoint
+	for i := range b.Txs {
+		spent = append(spent, b.Txs[i].Inputs...)
+	}
+	return spent
+}
+
+// describe fills in disputes of which only the id was known. A penalty that
+// spends an output that its dispute turns out not to have can never be valid:
+// its appointment was not triggered after all.
 func describe(s Store, b *chain.Block) error {
 	ts, err := s.WithoutDispute(b.Height)
 	if err != nil {
@@ -80,7 +103,12 @@ func describe(s Store, b *chain.Block) error {
 		if i < 0 {
 			continue
 		}
-		if err := DisputeSeen(s, t.Row, b.Txs[i], b.Height); err != nil {
+		if !t.Penalty.SpendsOutputOf(b.Txs[i]) {
+			err = s.DropTracker(t.Row)
+		} else {
+			err = DisputeSeen(s, t.Row, b.Txs[i], b.Height)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func (p *Publisher) Run(ctx context.Context) {
 	defer retry.Stop()
 	armed := false
 	for scope := All; ; {
-		refused, err := p.round(ctx, scope)
+		refused, err := p.publishDue(ctx, scope)
 		if ctx.Err() != nil {
 			return
 		}
@@ -86,28 +86,7 @@ func (p *Publisher) Run(ctx context.Context) {
 			return
 		case <-p.wake:
 		case <-retry.C:
-			scope, armed = max(scope, AndRefused), false
-		}
-	}
-}
-
-// round publishes all that is due and returns whether anything was refused.
-func (p *Publisher) round(ctx context.Context, scope Scope) (refused bool, err error) {
-	for after := int64(0); ; {
-		due, tip, err := p.ledger.DuePenalties(ctx, scope, after, batch)
-		if err != nil || len(due) == 0 {
-			return refused, err
-		}
-		after = due[len(due)-1].Row
-		for i := range due {
-			p.publish(ctx, &due[i], tip)
-			refused = refused || !due[i].Accepted
-		}
-		if ctx.Err() != nil {
-			return refused, ctx.Err()
-		}
-		if err := p.ledger.NoteTries(ctx, due); err != nil {
-			return refused, err
+			scope, armed = max(scope, Refused), false
 		}
 	}
 }
@@ -120,6 +99,9 @@ func (p *Publisher) publish(ctx context.Context, t *Tracker, tip uint32) {
 		errDispute = p.send(ctx, t.Dispute.Raw)
 	}
 	err := p.send(ctx, t.Penalty.Raw)
+	if ctx.Err() != nil {
+		return // the backend has said nothing
+	}
 	if err != nil && errDispute != nil {
 		err = errors.Join(errDispute, err)
 	}

@@ -81,10 +81,13 @@ type Scope uint8
 const (
 	// AtBlock: those that were last tried below the tip.
 	AtBlock Scope = iota
-	// AndRefused: those that were not accepted, too, at whatever height.
-	AndRefused
+	// Refused: those that were not accepted, at whatever height. They come
+	// in the order of their tries; the row to come after does not count.
+	Refused
 	// All: every one.
 	All
+	// Untried: those that were never tried.
+	Untried
 )
 
 // Watch is an outpoint whose spend tells something about a tracker.
@@ -104,8 +107,9 @@ type Store interface {
 	PutTracker(t Tracker) error
 	// AddWatches adds outpoints to watch; repeats do no harm.
 	AddWatches(ws []Watch) error
-	// Watches returns all watched outpoints.
-	Watches() ([]Watch, error)
+	// WatchesOf returns the watches of any of these outpoints, by indexed
+	// queries: a block's work does not grow with what is watched.
+	WatchesOf(outpoints []wire.OutPoint) ([]Watch, error)
 	// WithoutDispute returns the trackers whose dispute is in the block at
 	// a height and whose bytes are not known.
 	WithoutDispute(height uint32) ([]Tracker, error)

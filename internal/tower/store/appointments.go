@@ -107,7 +107,8 @@ func (t *tx) AppointmentsAt(ls []teos.Locator) ([]watcher.Appointment, error) {
 func (t *tx) RecentTransaction(l teos.Locator) (id chainhash.Hash, height uint32, found bool, err error) {
 	var txid []byte
 	found, err = t.one("look a recent transaction up", `
-		SELECT txid, height FROM recent_transactions WHERE locator = ? ORDER BY height DESC LIMIT 1`,
+		SELECT txid, height FROM recent_transactions
+		WHERE height IN (SELECT height FROM blocks) AND locator = ? ORDER BY height DESC LIMIT 1`,
 		[]any{l[:]}, []any{&txid, &height})
 	if err == nil && found {
 		err = setHash(&id, txid)

@@ -12,10 +12,10 @@ import (
 func (t *tx) AddResolution(r tower.Resolution) error {
 	tr := r.Tracker
 	_, err := t.exec("keep a resolution", `
-		INSERT INTO resolutions (user_id, locator, dispute_txid, penalty_tx, spend, spender_txid,
+		INSERT INTO resolutions (user_id, locator, dispute_txid, penalty_txid, spend, spender_txid,
 			spent_height, tries, height, resolved_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.User, r.Locator[:], tr.Dispute.ID[:], tr.Penalty.Raw, tr.Spend, tr.Spender[:],
+		r.User, r.Locator[:], tr.Dispute.ID[:], tr.Penalty.ID[:], tr.Spend, tr.Spender[:],
 		tr.SpentAt, tr.Tries, r.Height, r.When.UTC().Format(time.RFC3339))
 	return err
 }

@@ -2,8 +2,10 @@ package store
 
 import (
 	"database/sql"
+	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"vigil/internal/tower/chain"
 	"vigil/internal/tower/responder"
@@ -118,18 +120,43 @@ func (t *tx) AddWatches(ws []responder.Watch) error {
 	return nil
 }
 
-// Watches implements responder.Store.
-func (t *tx) Watches() ([]responder.Watch, error) {
+// WatchesOf implements responder.Store.
+func (t *tx) WatchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
+	any, err := t.one("look for watched outputs", `SELECT 1 FROM watches LIMIT 1`, nil, []any{new(int)})
+	if err != nil || !any {
+		return nil, err
+	}
 	var ws []responder.Watch
-	err := t.all("list watched outputs", `SELECT txid, vout, tracker_id, of_dispute FROM watches`, nil,
+	for len(outpoints) > 0 {
+		n := min(len(outpoints), chunk)
+		found, err := t.watchesOf(outpoints[:n])
+		if err != nil {
+			return nil, err
+		}
+		ws = append(ws, found...)
+		outpoints = outpoints[n:]
+	}
+	return ws, nil
+}
+
+func (t *tx) watchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
+	args := make([]any, 0, 2*len(outpoints))
+	for i := range outpoints {
+		args = append(args, outpoints[i].Hash[:], outpoints[i].Index)
+	}
+	var ws []responder.Watch
+	err := t.all("match watched outputs", `
+		SELECT txid, vout, tracker_id, of_dispute FROM watches
+		WHERE (txid, vout) IN (VALUES (?,?)`+strings.Repeat(`,(?,?)`, len(outpoints)-1)+`)`, args,
 		func(rows *sql.Rows) error {
 			var w responder.Watch
 			var txid []byte
 			if err := rows.Scan(&txid, &w.Outpoint.Index, &w.Row, &w.OfDispute); err != nil {
 				return err
 			}
+			err := setHash(&w.Outpoint.Hash, txid)
 			ws = append(ws, w)
-			return setHash(&ws[len(ws)-1].Outpoint.Hash, txid)
+			return err
 		})
 	return ws, err
 }
@@ -142,15 +169,24 @@ func (t *tx) WithoutDispute(height uint32) ([]responder.Tracker, error) {
 
 // SpentUpTo implements responder.Store.
 func (t *tx) SpentUpTo(height uint32) ([]responder.Tracker, error) {
-	return t.trackers("list buried trackers",
-		`WHERE spend <> ? AND spent_height <= ?`, responder.Unspent, height)
+	return t.trackers("list buried trackers", `WHERE spend IN (?, ?, ?) AND spent_height <= ?`,
+		responder.ByPenalty, responder.ByRival, responder.Replaced, height)
 }
 
 // Due implements responder.Store.
 func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]responder.Tracker, error) {
-	return t.trackers("list due penalties",
-		`WHERE spend = ? AND id > ? AND (tried_height < ? OR (? AND accepted = 0) OR ?) ORDER BY id LIMIT ?`,
-		responder.Unspent, after, tip, scope == responder.AndRefused, scope == responder.All, limit)
+	const what, order = "list due penalties", ` ORDER BY id LIMIT ?`
+	switch scope {
+	case responder.Untried:
+		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND id > ?`+order, responder.Unspent, after, limit)
+	case responder.AtBlock:
+		return t.trackers(what, `WHERE spend = ? AND id > ? AND tried_height < ?`+order,
+			responder.Unspent, after, tip, limit)
+	case responder.Refused:
+		return t.trackers(what, `WHERE spend = ? AND accepted = 0 ORDER BY tries, id LIMIT ?`, responder.Unspent, limit)
+	default:
+		return t.trackers(what, `WHERE spend = ? AND id > ?`+order, responder.Unspent, after, limit)
+	}
 }
 
 // SetJudged implements responder.Store.

@@ -52,9 +52,9 @@ func testTrackers(t *testing.T, s tower.Store) {
 	}
 }
 
-func watchesOf(t *testing.T, tx tower.Tx) []responder.Watch {
+func watchesOf(t *testing.T, tx tower.Tx, outpoints ...wire.OutPoint) []responder.Watch {
 	t.Helper()
-	ws, err := tx.Watches()
+	ws, err := tx.WatchesOf(outpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,8 @@ func testDropTracker(t *testing.T, s tower.Store) {
 		if err := tx.DropTracker(gone.Row); err != nil {
 			return err
 		}
-		equal(t, "watches", watchesOf(t, tx), []responder.Watch{{Outpoint: kept.Penalty.Inputs[0], Row: kept.Row}})
+		both := []wire.OutPoint{gone.Penalty.Inputs[0], kept.Penalty.Inputs[0]}
+		equal(t, "watches", watchesOf(t, tx, both...), []responder.Watch{{Outpoint: both[1], Row: kept.Row}})
 		a, err := tx.AppointmentIn(gone.Row)
 		equal(t, "triggered", a.Triggered, false)
 		return err
@@ -100,7 +101,12 @@ func testWatches(t *testing.T, s tower.Store) {
 				return err
 			}
 		}
-		equal(t, "watches", watchesOf(t, tx), want)
+		other := wire.OutPoint{Hash: outpoint.Hash, Index: 7}
+		equal(t, "watches", watchesOf(t, tx, other, outpoint), want)
+		equal(t, "watches of another output", len(watchesOf(t, tx, other)), 0)
+		many := make([]wire.OutPoint, 1201)
+		many[1200] = outpoint
+		equal(t, "watches among many", watchesOf(t, tx, many...), want)
 		return nil
 	})
 }
@@ -124,9 +130,10 @@ func testDue(t *testing.T, s tower.Store) {
 		var rows []int64
 		for i, change := range []func(*responder.Tracker){
 			func(*responder.Tracker) {},
-			func(tr *responder.Tracker) { tr.TriedAt, tr.Accepted = 99, true },
-			func(tr *responder.Tracker) { tr.TriedAt, tr.Accepted = 100, true },
-			func(tr *responder.Tracker) { tr.TriedAt, tr.Accepted = 100, false },
+			func(tr *responder.Tracker) { tr.Tries, tr.TriedAt, tr.Accepted = 1, 99, true },
+			func(tr *responder.Tracker) { tr.Tries, tr.TriedAt, tr.Accepted = 1, 100, true },
+			func(tr *responder.Tracker) { tr.Tries, tr.TriedAt, tr.Accepted = 9, 100, false },
+			func(tr *responder.Tracker) { tr.Tries, tr.TriedAt, tr.Accepted = 8, 100, false },
 			func(tr *responder.Tracker) { tr.Spend, tr.SpentAt = responder.ByPenalty, 100 },
 			func(tr *responder.Tracker) { tr.Spend, tr.SpentAt = responder.ByRival, 100 },
 			func(tr *responder.Tracker) { tr.Spend, tr.SpentAt = responder.Replaced, 100 },
@@ -136,7 +143,7 @@ func testDue(t *testing.T, s tower.Store) {
 			mustPut(t, tx, tr)
 			rows = append(rows, tr.Row)
 		}
-		fresh, old, now, refused := rows[0], rows[1], rows[2], rows[3]
+		fresh, old, now, often, refused := rows[0], rows[1], rows[2], rows[3], rows[4]
 		for _, c := range []struct {
 			what  string
 			scope responder.Scope
@@ -145,11 +152,13 @@ func testDue(t *testing.T, s tower.Store) {
 			want  []int64
 		}{
 			{"at a new block", responder.AtBlock, 0, 10, []int64{fresh, old}},
-			{"refused, too", responder.AndRefused, 0, 10, []int64{fresh, old, refused}},
-			{"after a start", responder.All, 0, 10, []int64{fresh, old, now, refused}},
-			{"behind a row", responder.All, old, 10, []int64{now, refused}},
+			{"never tried", responder.Untried, 0, 10, []int64{fresh}},
+			{"refused, least tried first", responder.Refused, often, 10, []int64{fresh, refused, often}},
+			{"the least tried", responder.Refused, 0, 2, []int64{fresh, refused}},
+			{"after a start", responder.All, 0, 10, []int64{fresh, old, now, often, refused}},
+			{"behind a row", responder.All, old, 10, []int64{now, often, refused}},
 			{"a few", responder.All, fresh, 2, []int64{old, now}},
-			{"behind all", responder.All, rows[6], 10, nil},
+			{"behind all", responder.All, rows[7], 10, nil},
 		} {
 			equal(t, c.what, dueRows(t, tx, 100, c.scope, c.after, c.limit), c.want)
 		}

@@ -80,6 +80,9 @@ func Scan(s Store, b *chain.Block) ([]Match, error) {
 	for _, a := range found {
 		dispute := b.Txs[byLocator[a.Locator]]
 		penalty, err := Penalty(dispute.ID, a.EncryptedBlob)
+		if err == nil && !penalty.SpendsOutputOf(dispute) {
+			err = ErrNoPenalty
+		}
 		matches = append(matches, Match{Appointment: a, Dispute: dispute, Penalty: penalty, Err: err})
 	}
 	return matches, nil
@@ -101,19 +104,10 @@ func Penalty(dispute chainhash.Hash, blob []byte) (chain.Tx, error) {
 			continue
 		}
 		tx, err := chain.ParseTx(raw)
-		if err != nil || !spends(tx, dispute) {
+		if err != nil || !tx.Spends(dispute) {
 			return chain.Tx{}, ErrNoPenalty
 		}
 		return tx, nil
 	}
 	return chain.Tx{}, ErrNoPenalty
-}
-
-func spends(tx chain.Tx, id chainhash.Hash) bool {
-	for _, in := range tx.Inputs {
-		if in.Hash == id {
-			return true
-		}
-	}
-	return false
 }

@@ -49,6 +49,7 @@ CREATE TABLE trackers (
 );
 CREATE INDEX trackers_by_judged ON trackers (judged_height);
 CREATE INDEX trackers_by_spend  ON trackers (spend, spent_height);
+CREATE INDEX trackers_by_tries  ON trackers (spend, tries);
 
 -- Outputs whose spender decides what became of a tracker.
 CREATE TABLE watches (
@@ -58,6 +59,7 @@ CREATE TABLE watches (
     of_dispute INTEGER NOT NULL,
     PRIMARY KEY (tracker_id, txid, vout)
 );
+CREATE INDEX watches_by_output ON watches (txid, vout);
 
 -- Breaches that are over.
 CREATE TABLE resolutions (
@@ -65,7 +67,7 @@ CREATE TABLE resolutions (
     user_id       INTEGER NOT NULL,
     locator       BLOB    NOT NULL,
     dispute_txid  BLOB    NOT NULL,
-    penalty_tx    BLOB    NOT NULL,
+    penalty_txid  BLOB    NOT NULL,
     spend         INTEGER NOT NULL,
     spender_txid  BLOB    NOT NULL,
     spent_height  INTEGER NOT NULL,
@@ -81,14 +83,15 @@ CREATE TABLE blocks (
 );
 
 -- The transactions of the last blocks, each under its locator in either
--- dialect, for appointments that come after their dispute.
+-- dialect, for appointments that come after their dispute. By height first: a
+-- block is then written and cut as one run. By locator first, its rows would lie
+-- all over the table, and each block would rewrite most of its pages.
 CREATE TABLE recent_transactions (
     locator BLOB    NOT NULL,
     height  INTEGER NOT NULL,
     txid    BLOB    NOT NULL,
-    PRIMARY KEY (locator, height)
+    PRIMARY KEY (height, locator)
 ) WITHOUT ROWID;
-CREATE INDEX recent_by_height ON recent_transactions (height);
 
 -- Blocks that were never seen, both ends included.
 CREATE TABLE blind_ranges (
