@@ -112,9 +112,14 @@ func quick() timing {
 func start(t *testing.T, core Tower, c Config, tm timing) *running {
 	t.Helper()
 	r := launch(t, core, c, tm)
+	r.awaitAddr()
+	return r
+}
+
+func (r *running) awaitAddr() {
+	r.t.Helper()
 	r.until("the server to listen", func() bool { return r.Addr() != "" })
 	r.url = "http://" + r.Addr()
-	return r
 }
 
 // launch does not wait until the server listens.

@@ -181,8 +181,7 @@ func TestPing(t *testing.T) {
 			t.Fatalf("%s: %v", verb, r)
 		}
 	}
-	core.ping = func(context.Context, bool) error { return errDisk }
-	s = start(t, core, Config{}, quick())
+	core.away.Store(true)
 	s.send(http.MethodGet, "/ping", "", "").is(t, http.StatusServiceUnavailable, 32)
 }
 

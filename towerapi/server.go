@@ -176,14 +176,15 @@ func (s *Server) setAddr(addr string) {
 }
 
 // Run serves until ctx ends, and then lets requests end that are under way,
-// for a bounded time. A port that is busy is tried again. While the store
-// fails it does not listen. Run may be called once. It fails only where the
+// for a bounded time. A port that is busy is tried again. It does not listen
+// before the tower is ready, nor while the store fails. Run may be called once. It fails only where the
 // address can't be one.
 func (s *Server) Run(ctx context.Context) error {
 	if _, _, err := net.SplitHostPort(s.bind); err != nil {
 		return fmt.Errorf("the API's address must be host:port: %w", err)
 	}
 	defer s.drain(context.WithoutCancel(ctx))
+	s.awaitTower(ctx)
 	for ctx.Err() == nil {
 		l := s.listen(ctx)
 		if l == nil {

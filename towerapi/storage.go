@@ -10,6 +10,21 @@ import "context"
 // most answers (docs/protocol.md, "What the clients in the field do with an
 // answer", rule 2).
 
+// awaitTower returns when ctx ends or the tower is ready. A tower without a
+// block can take nothing: whoever came would have to come again.
+func (s *Server) awaitTower(ctx context.Context) {
+	for told := false; ctx.Err() == nil; pause(ctx, s.timing.retry) {
+		err := s.probe(ctx, false)
+		if err == nil {
+			return
+		}
+		if !told && ctx.Err() == nil {
+			s.log.Info("the API waits for the tower's first block", "err", cut(err.Error(), maxLogged))
+			told = true
+		}
+	}
+}
+
 // suspect asks for a probe. It never blocks: one is as good as many.
 func (s *Server) suspect(why error) {
 	select {
@@ -26,7 +41,7 @@ func (s *Server) watchStore(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case why := <-s.suspects:
-			err := s.probe(ctx)
+			err := s.probe(ctx, true)
 			if ctx.Err() != nil {
 				return
 			}
@@ -48,16 +63,17 @@ func (s *Server) awaitStore(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if s.probe(ctx) == nil {
+		if s.probe(ctx, true) == nil {
 			s.log.Warn("the store works again: the API opens")
 			return
 		}
 	}
 }
 
-// probe proves that the store can commit.
-func (s *Server) probe(ctx context.Context) error {
+// probe proves that the tower is ready, and with write that the store can
+// commit.
+func (s *Server) probe(ctx context.Context, write bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timing.probe)
 	defer cancel()
-	return s.tower.Ping(ctx, true)
+	return s.tower.Ping(ctx, write)
 }

@@ -18,10 +18,10 @@ import (
 // errDisk is no *teos.Error: its text must not leave.
 var errDisk = errors.New("disk I/O error at /var/lib/secret")
 
-// faultyTower fails all writes while broken.
+// faultyTower fails all writes while broken, and is not ready while away.
 type faultyTower struct {
 	fakeTower
-	broken atomic.Bool
+	broken, away atomic.Bool
 }
 
 func newFaultyTower() *faultyTower {
@@ -33,7 +33,7 @@ func newFaultyTower() *faultyTower {
 		return tower.Acceptance{Locator: r.Appointment().Locator}, nil
 	}
 	f.ping = func(_ context.Context, write bool) error {
-		if write && f.broken.Load() {
+		if f.away.Load() || write && f.broken.Load() {
 			return errDisk
 		}
 		return nil
@@ -131,7 +131,12 @@ func TestLoneFailureKeepsTheDoorOpen(t *testing.T) {
 					}
 					return tower.Acceptance{Locator: r.Appointment().Locator}, nil
 				},
-				ping: func(context.Context, bool) error { probes.Add(1); return nil },
+				ping: func(_ context.Context, write bool) error {
+					if write {
+						probes.Add(1)
+					}
+					return nil
+				},
 			}
 			tm := quick()
 			tm.core = 300 * time.Millisecond
@@ -217,6 +222,16 @@ func TestBusyPortIsTriedAgain(t *testing.T) {
 	}
 	busy.Close()
 	s.until("the server to listen", func() bool { return s.Addr() == busy.Addr().String() })
+}
+
+func TestStopBeforeTheTowerIsReady(t *testing.T) {
+	core := &fakeTower{ping: func(context.Context, bool) error { return errDisk }}
+	s := launch(t, core, Config{}, standardTiming)
+	s.until("word of it", func() bool { return strings.Contains(s.log.String(), "first block") })
+	s.stop()
+	if strings.Contains(s.log.String(), "the API listens") {
+		t.Fatalf("it listened: %s", s.log)
+	}
 }
 
 func TestStopWhileThePortIsBusy(t *testing.T) {
