@@ -152,9 +152,15 @@ func (f *Follower) older(ctx context.Context) (more bool, err error) {
 }
 
 func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err error) {
-	b, err := f.fetch(ctx, lowest.Height-1)
-	if errors.Is(err, ErrPruned) {
+	height := lowest.Height - 1
+	if f.absent[height] >= missingTries {
 		return false, nil // older blocks help only those who come late
+	}
+	b, err := f.fetch(ctx, height)
+	if f.givenUp(height, err) {
+		f.config.Log.Warn("older blocks can't be had: appointments that come late are answered from here on",
+			"height", lowest.Height, "err", err)
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -166,8 +172,27 @@ func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err 
 	return true, f.tower.Backfill(ctx, b)
 }
 
+// givenUp tells whether a block behind the tip has been missing so often that
+// it is not asked for again until the next start: what a pruned node has to
+// look for costs it a minute each time.
+func (f *Follower) givenUp(height uint32, err error) bool {
+	if !isMissing(err) {
+		return false
+	}
+	f.absent[height]++
+	if errors.Is(err, ErrPruned) {
+		f.absent[height] = missingTries
+	}
+	return f.absent[height] >= missingTries
+}
+
 func (f *Follower) rescan(ctx context.Context, h Header) error {
 	b, err := f.fetch(ctx, h.Height)
+	if f.givenUp(h.Height, err) {
+		f.config.Log.Error("a block can't be had any more: what befell a breach in it is not known",
+			"height", h.Height, "err", err)
+		return f.tower.SkipRescan(ctx, h.Height)
+	}
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,8 @@ const (
 	// idleChecks is how many quiet polls of a source without hashes pass
 	// until the tip is compared all the same: a whole block is fetched.
 	idleChecks = 10
+	// repeatReport is how often a failure that lasts is logged again.
+	repeatReport = 10 * time.Minute
 	// missingTries is how often a block must be missing, while later ones
 	// are served, before it counts as gone.
 	missingTries = 3
@@ -59,11 +61,14 @@ type Follower struct {
 	config Config
 	hint   chan struct{}
 
-	missing uint32 // height that was missing last
-	misses  int    // how often in a row
-	forked  bool   // a block did not stand on ours, and none has since
-	hinted  bool   // something happened that may be a fork
-	idle    int    // quiet polls since the tip was compared
+	missing uint32         // height that was missing last
+	misses  int            // how often in a row
+	absent  map[uint32]int // how often a block behind the tip was missing
+	forked  bool           // a block did not stand on ours, and none has since
+	hinted  bool           // something happened that may be a fork
+	idle    int            // quiet polls since the tip was compared
+
+	told time.Time // of the failure that lasts
 
 	mu     sync.Mutex
 	status Status
@@ -84,7 +89,7 @@ func NewFollower(s Source, t Tower, c Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{source: s, tower: t, params: params, config: c, hint: make(chan struct{}, 1), hinted: true}
+	f := &Follower{source: s, tower: t, params: params, config: c, hint: make(chan struct{}, 1), hinted: true, absent: map[uint32]int{}}
 	return f, nil
 }
 
@@ -133,7 +138,8 @@ func jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d/2) //nolint:gosec // not a secret
 }
 
-// report logs a failure when it begins and when it ends, not at each try.
+// report logs a failure when it begins, now and then while it lasts, and when
+// it ends, not at each try.
 func (f *Follower) report(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -141,7 +147,8 @@ func (f *Follower) report(ctx context.Context, err error) {
 	before := f.Status().Err
 	f.setStatus(func(s *Status) { s.Err = err })
 	switch {
-	case err != nil && (before == nil || before.Error() != err.Error()):
+	case err != nil && (before == nil || time.Since(f.told) > repeatReport):
+		f.told = time.Now()
 		f.config.Log.Warn("the chain can't be followed now; trying again", "err", err)
 	case err == nil && before != nil:
 		f.config.Log.Info("the chain is being followed again")

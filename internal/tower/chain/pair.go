@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -59,10 +60,19 @@ func hashFrom(ctx context.Context, s Source, height uint32) (chainhash.Hash, err
 	return chainhash.DoubleHashH(block[:headerSize]), nil
 }
 
-// Publish implements Source. It succeeds if either source takes it.
+// publishTimeout bounds either source's answer: one that hangs must not use up
+// the time of a penalty that the other has taken long since.
+const publishTimeout = 10 * time.Second
+
+// Publish implements Source. Both sources are asked at once, and it succeeds
+// if either takes the transaction.
 func (p *Pair) Publish(ctx context.Context, tx []byte) error {
-	err := p.first.Publish(ctx, tx)
-	return either(err, p.second.Publish(ctx, tx))
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	first := make(chan error, 1)
+	go func() { first <- p.first.Publish(ctx, tx) }()
+	second := p.second.Publish(ctx, tx)
+	return either(<-first, second)
 }
 
 // either is nil where one of two tries was. A block is missing only where both

@@ -42,4 +42,6 @@ type Tower interface {
 	// tracker that was made late; Rescan takes it.
 	WantsRescan(ctx context.Context) (h Header, wanted bool, err error)
 	Rescan(ctx context.Context, b *Block) error
+	// SkipRescan says that the block wanted at a height can't be had.
+	SkipRescan(ctx context.Context, height uint32) error
 }
