@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ const (
 	lockFile   = "lock"
 	keyFile    = "tower.key"
 )
+
+// maxStack is how much of a panic's stack is logged, in bytes.
+const maxStack = 4096
 
 // stopCalls is how long calls of the inner door may take to end at a stop.
 const stopCalls = 5 * time.Second
@@ -92,15 +96,39 @@ func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
 
 	// Not ctx: the chain is followed until the doors are closed.
 	chainCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, fail := context.WithCancelCause(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer stop()
-	parts.Go(func() { follower.Run(chainCtx) })
-	parts.Go(func() { publisher.Run(chainCtx) })
+	parts.Go(d.part(fail, "following the chain", func() { follower.Run(chainCtx) }))
+	parts.Go(d.part(fail, "publishing", func() { publisher.Run(chainCtx) }))
 	if d.hints != nil {
-		parts.Go(func() { d.hints(chainCtx, follower.Hint) })
+		parts.Go(d.part(fail, "hearing of blocks", func() { d.hints(chainCtx, follower.Hint) }))
 	}
-	return d.openInner(ctx, t, follower)
+	err = d.openInner(ctx, t, follower)
+	if cause := context.Cause(ctx); errors.Is(cause, errDefect) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// errDefect says that a part of the tower panicked.
+var errDefect = errors.New("a defect of ours stopped the tower")
+
+// part runs a part of the tower and ends all of it where the part panics: a
+// tower without one of its parts must not look like one that guards. Whoever
+// runs the daemon starts it again.
+func (d *daemon) part(fail context.CancelCauseFunc, what string, run func()) func() {
+	return func() {
+		defer func() {
+			if r := recover(); r != nil {
+				stack := debug.Stack()
+				d.log.Error("a defect of ours", "while", what, "panic", r, "stack", string(stack[:min(len(stack), maxStack)]))
+				fail(fmt.Errorf("%w while %s: %v", errDefect, what, r))
+			}
+		}()
+		run()
+	}
 }
 
 // openInner serves the inner door, and behind it the HTTP door, until ctx ends.
@@ -112,10 +140,15 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	if err != nil {
 		return err
 	}
+	apiCtx, cancelAPI := context.WithCancel(ctx)
+	defer cancelAPI()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() {
+		defer cancelAPI() // without the inner door the other one serves nobody
+		served <- server.Serve(listener)
+	}()
 
-	err = d.openAPI(ctx, check, core)
+	err = d.openAPI(apiCtx, check, core)
 
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopCalls)
 	defer cancel()

@@ -81,5 +81,5 @@ func dataDir(r raw) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no home directory: name one with --data-dir: %w", err)
 	}
-	return filepath.Join(home, ".vigil", r["network"]), nil
+	return filepath.Join(home, ".vigil", directoryOf(r["network"])), nil
 }

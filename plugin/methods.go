@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"vigil/inspector"
 	"vigil/internal/cln"
@@ -37,6 +38,9 @@ func (n *node) methods() []cln.Method {
 // byNameOnly are parameters that have no position.
 var byNameOnly = map[string][]string{"register": {"public_key"}}
 
+// checkTimeout bounds the look-up of a user's dialect for `lightning-cli check`.
+const checkTimeout = 5 * time.Second
+
 // request is a checked call: it is sent inward by calling it.
 type request func(context.Context, *towerrpc.Client) (any, error)
 
@@ -59,7 +63,9 @@ func (n *node) method(name, usage, description string, positional []string, chec
 		Name: name, Usage: usage, Description: description,
 		Check: func(params json.RawMessage) error {
 			_, err := parse(params)
-			return n.toRPC(context.Background(), err)
+			ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+			defer cancel()
+			return n.toRPC(ctx, err)
 		},
 		Handle: func(ctx context.Context, params json.RawMessage) (any, error) {
 			call, err := parse(params)

@@ -42,6 +42,9 @@ type node struct {
 	reason atomic.Pointer[string] // why the tower does not run
 	rules  atomic.Pointer[settings]
 	parts  sync.WaitGroup
+	// stopErr is how the tower ended. lightningd takes no more log lines
+	// then, so it leaves by standard error.
+	stopErr error
 }
 
 func newNode() *node {
@@ -79,7 +82,7 @@ func nodeOptions() []cln.Option {
 func (n *node) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	err := n.plugin.Run(ctx, in, out)
 	n.parts.Wait()
-	return err
+	return errors.Join(err, n.stopErr)
 }
 
 // init is called by lightningd once, and must return at once: what takes time
@@ -155,9 +158,12 @@ func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 func (n *node) keepRunning(ctx context.Context, d *daemon) {
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, retryStart) {
 		err := d.run(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("it ended by itself")
+		}
 		if ctx.Err() != nil {
 			if err != nil {
-				n.log.Error("the tower did not stop in good order", "err", err)
+				n.stopErr = fmt.Errorf("the tower did not stop in good order: %w", err)
 			}
 			return
 		}

@@ -93,16 +93,37 @@ func (p *parser) number(name string, least, most uint64) uint32 {
 
 // network accepts lightningd's names and bitcoind's.
 func (p *parser) network() string {
-	switch name := p.raw["network"]; name {
+	name := canonical(p.raw["network"])
+	if name == "" {
+		p.fail("network", "must be bitcoin, testnet, testnet4, signet or regtest, is %q", p.raw["network"])
+	}
+	return name
+}
+
+// canonical returns bitcoind's name of a chain, "" if it is none.
+func canonical(network string) string {
+	switch network {
 	case "bitcoin", "main", "mainnet":
 		return "main"
 	case "testnet", "test", "testnet3":
 		return "test"
 	case "testnet4", "signet", "regtest":
-		return name
+		return network
 	default:
-		p.fail("network", "must be bitcoin, testnet, testnet4, signet or regtest, is %q", name)
 		return ""
+	}
+}
+
+// directoryOf names a chain's directory as lightningd does. One chain has one,
+// whatever it is called: another would hold another key, hence another tower.
+func directoryOf(network string) string {
+	switch canonical(network) {
+	case "main":
+		return "bitcoin"
+	case "test":
+		return "testnet"
+	default:
+		return network
 	}
 }
 

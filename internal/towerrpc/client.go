@@ -27,7 +27,8 @@ const maxMessage = 64 << 20
 var reconnect = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}
 
 // Client is the one way to the tower core, for both outer doors and for the
-// operator. Its errors are *teos.Error. It is safe for concurrent use.
+// operator. Its errors are *teos.Error, but for an answer that no core gives:
+// that is a defect. It is safe for concurrent use.
 type Client struct {
 	conn  *grpc.ClientConn
 	tower towerpb.TowerServiceClient

@@ -53,8 +53,14 @@ func NewServer(core Core, check *inspector.Inspector, log *slog.Logger) *Server 
 	return s
 }
 
-// Serve serves until Stop.
-func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+// Serve serves until Stop, which may come first; it closes the listener.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.grpc.Serve(l)
+	if errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
+}
 
 // Stop lets calls end, until ctx does, and then ends them.
 func (s *Server) Stop(ctx context.Context) {
