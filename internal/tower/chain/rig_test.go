@@ -60,20 +60,25 @@ func (h hasher) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, e
 // of some blocks; the tower has not started yet.
 func inBubble(t *testing.T, blocks int, f func(r *rig)) {
 	t.Helper()
-	file := towertest.File(t)
-	for name, wrap := range map[string]func(c *chaintest.Chain) chain.Source{
-		"blocks only": func(c *chaintest.Chain) chain.Source { return c },
-		"hashes, too": func(c *chaintest.Chain) chain.Source { return hasher{c} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := chaintest.New()
-				c.MineEmpty(blocks)
-				r := &rig{t: t, file: file + name, chain: c, source: wrap(c), user: towertest.NewUser(1, teos.V2)}
-				f(r)
-			})
+	t.Run("blocks only", func(t *testing.T) { inOneBubble(t, blocks, f) })
+	t.Run("hashes, too", func(t *testing.T) {
+		inOneBubble(t, blocks, func(r *rig) {
+			r.source = hasher{r.chain}
+			f(r)
 		})
-	}
+	})
+}
+
+// inOneBubble does so over a source of blocks only: for what is the same in
+// either case.
+func inOneBubble(t *testing.T, blocks int, f func(r *rig)) {
+	t.Helper()
+	file := towertest.File(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := chaintest.New()
+		c.MineEmpty(blocks)
+		f(&rig{t: t, file: file, chain: c, source: c, user: towertest.NewUser(1, teos.V2)})
+	})
 }
 
 // start starts the tower on what is stored, and waits until it is up to date
