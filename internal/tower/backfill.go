@@ -46,7 +46,7 @@ func (t *Tower) WantsOlder(ctx context.Context) (lowest chain.Header, wanted boo
 // Backfill implements chain.Tower: it adds a block below the lowest stored
 // one. Appointments that were accepted since meet it here.
 func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
-	err := t.store.Update(ctx, func(tx Tx) error {
+	return t.change(ctx, func(tx Tx, j *journal) error {
 		lowest, found, err := tx.Lowest()
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
 		if !found || lowest.Height != b.Height+1 || lowest.Prev != b.Hash {
 			return fmt.Errorf("%w: block %d %v is not below the lowest", errNotNext, b.Height, b.Hash)
 		}
-		if err := t.findBreaches(tx, b); err != nil {
+		if err := t.findBreaches(tx, b, j); err != nil {
 			return err
 		}
 		tip, _, err := tx.Tip()
@@ -63,10 +63,6 @@ func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
 		}
 		return tx.PutBlock(b, b.Height >= back(tip.Height, t.terms.RecentBlocks))
 	})
-	if err == nil {
-		t.penaltyDue()
-	}
-	return err
 }
 
 // WantsRescan implements chain.Tower: a stored block by which a tracker that

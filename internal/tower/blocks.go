@@ -36,7 +36,7 @@ func (t *Tower) Header(ctx context.Context, height uint32) (h chain.Header, foun
 // Connect implements chain.Tower: it processes the block after the tip whole,
 // in one transaction, or not at all.
 func (t *Tower) Connect(ctx context.Context, b *chain.Block) error {
-	err := t.store.Update(ctx, func(tx Tx) error {
+	return t.change(ctx, func(tx Tx, j *journal) error {
 		tip, found, err := tx.Tip()
 		if err != nil {
 			return err
@@ -44,19 +44,15 @@ func (t *Tower) Connect(ctx context.Context, b *chain.Block) error {
 		if !found || tip.Height+1 != b.Height || tip.Hash != b.Prev {
 			return fmt.Errorf("%w: block %d %v", errNotNext, b.Height, b.Hash)
 		}
-		return t.process(tx, b)
+		return t.process(tx, b, j)
 	})
-	if err == nil {
-		t.penaltyDue()
-	}
-	return err
 }
 
 // Begin implements chain.Tower: the first block ever, or one behind a range
 // that nobody can show us any more, or one in place of the lowest. It stands
 // on nothing that is known, so all older blocks go.
 func (t *Tower) Begin(ctx context.Context, b *chain.Block) error {
-	err := t.store.Update(ctx, func(tx Tx) error {
+	return t.change(ctx, func(tx Tx, j *journal) error {
 		tip, found, err := tx.Tip()
 		if err != nil {
 			return err
@@ -69,12 +65,8 @@ func (t *Tower) Begin(ctx context.Context, b *chain.Block) error {
 		if err := tx.CutBlocks(b.Height); err != nil {
 			return err
 		}
-		return t.process(tx, b)
+		return t.process(tx, b, j)
 	})
-	if err == nil {
-		t.penaltyDue()
-	}
-	return err
 }
 
 // jump records the blocks that a jump forward leaves out as blind; it undoes
@@ -93,14 +85,14 @@ func jump(tx Tx, from, to uint32) error {
 
 // process does all that a new tip means. The order matters: a breach found in
 // this block is judged by this block, as its penalty may be in it, too.
-func (t *Tower) process(tx Tx, b *chain.Block) error {
-	if err := t.findBreaches(tx, b); err != nil {
+func (t *Tower) process(tx Tx, b *chain.Block, j *journal) error {
+	if err := t.findBreaches(tx, b, j); err != nil {
 		return err
 	}
 	if err := responder.Judge(tx, b); err != nil {
 		return err
 	}
-	if err := t.bury(tx, b.Height); err != nil {
+	if err := t.bury(tx, b.Height, j); err != nil {
 		return err
 	}
 	appointments, users, err := t.gatekeeper.Expire(tx, b.Height)
@@ -108,7 +100,7 @@ func (t *Tower) process(tx Tx, b *chain.Block) error {
 		return err
 	}
 	if appointments+users > 0 {
-		t.log.Info("subscriptions ended", "users", users, "appointments", appointments, "height", b.Height)
+		j.info("subscriptions ended", "users", users, "appointments", appointments, "height", b.Height)
 	}
 	if err := tx.PutBlock(b, t.terms.RecentBlocks > 0); err != nil {
 		return err
@@ -130,18 +122,18 @@ func back(height, n uint32) uint32 {
 	return height - n + 1
 }
 
-func (t *Tower) findBreaches(tx Tx, b *chain.Block) error {
+func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 	matches, err := watcher.Scan(tx, b)
 	if err != nil {
 		return err
 	}
 	for _, m := range matches {
 		if m.Err != nil {
-			t.log.Warn("a dispute is on the chain and its appointment can't answer it",
+			j.warn("a dispute is on the chain and its appointment can't answer it",
 				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)
 			continue
 		}
-		t.log.Warn("breach found", "locator", m.Appointment.Locator,
+		j.warn("breach found", "locator", m.Appointment.Locator,
 			"dispute", m.Dispute.ID, "height", b.Height, "penalty", m.Penalty.ID)
 		if err := responder.Track(tx, m.Appointment.Row, m.Dispute, b.Height, m.Penalty); err != nil {
 			return err
@@ -152,25 +144,25 @@ func (t *Tower) findBreaches(tx Tx, b *chain.Block) error {
 
 // bury ends what is irrevocably resolved at a height: the appointment is
 // forgotten and its slots are the user's again.
-func (t *Tower) bury(tx Tx, height uint32) error {
+func (t *Tower) bury(tx Tx, height uint32, j *journal) error {
 	buried, err := responder.Buried(tx, height)
 	if err != nil {
 		return err
 	}
 	for _, tr := range buried {
-		if err := t.resolve(tx, tr, height); err != nil {
+		if err := t.resolve(tx, tr, height, j); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32) error {
+func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32, j *journal) error {
 	a, err := tx.AppointmentIn(tr.Row)
 	if err != nil {
 		return err
 	}
-	t.log.Warn("breach is over", "outcome", tr.Spend, "locator", a.Locator,
+	j.warn("breach is over", "outcome", tr.Spend, "locator", a.Locator,
 		"dispute", tr.Dispute.ID, "spender", tr.Spender, "height", height)
 	if err := tx.DropTracker(tr.Row); err != nil {
 		return err
@@ -193,11 +185,7 @@ func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32) error {
 // Disconnect implements chain.Tower: everything above the fork is undone, and
 // every penalty that is not in the chain any more is due again.
 func (t *Tower) Disconnect(ctx context.Context, fork uint32) error {
-	err := t.store.Update(ctx, func(tx Tx) error { return undo(tx, fork) })
-	if err == nil {
-		t.penaltyDue()
-	}
-	return err
+	return t.change(ctx, func(tx Tx, _ *journal) error { return undo(tx, fork) })
 }
 
 func undo(tx Tx, fork uint32) error {

@@ -6,7 +6,6 @@ import (
 
 	"vigil/inspector"
 	"vigil/internal/teos"
-	"vigil/internal/tower/chain"
 	"vigil/internal/tower/gatekeeper"
 	"vigil/internal/tower/responder"
 	"vigil/internal/tower/watcher"
@@ -30,99 +29,6 @@ func (t *Tower) Register(ctx context.Context, r inspector.Register) (Registratio
 	}
 	receipt := teos.RegistrationReceipt{User: u.ID, Slots: u.Slots, Start: u.Start, Expiry: u.Expiry}
 	return Registration{receipt, teos.Sign(t.key, receipt.Message(u.Dialect))}, nil
-}
-
-// Acceptance is an appointment's receipt with the tower's signature over it,
-// and what is left of the subscription.
-type Acceptance struct {
-	teos.AppointmentReceipt
-	Signature teos.Signature
-	Locator   teos.Locator
-	Slots     uint32
-	Expiry    uint32
-}
-
-// AddAppointment stores an appointment, or its update, and promises to watch.
-// If its dispute is in a recent block, its answer is due at once. The receipt
-// is signed after everything is on disk.
-func (t *Tower) AddAppointment(ctx context.Context, r inspector.AddAppointment) (Acceptance, error) {
-	signer, err := signerOf(r.Appointment().Message(), r.Signature())
-	if err != nil {
-		return Acceptance{}, err
-	}
-	var u gatekeeper.User
-	var a watcher.Appointment
-	var late bool
-	err = t.update(ctx, func(tx Tx, height uint32) (err error) {
-		if u, err = t.gatekeeper.Authenticate(tx, signer, height); err != nil {
-			return err
-		}
-		u, a, late, err = t.accept(tx, u, r, height)
-		return err
-	})
-	if err != nil {
-		return Acceptance{}, err
-	}
-	if late {
-		t.penaltyDue()
-	}
-	receipt := teos.AppointmentReceipt{UserSignature: a.UserSignature, StartBlock: a.StartBlock}
-	signature := teos.Sign(t.key, receipt.Message(u.Dialect))
-	return Acceptance{receipt, signature, a.Locator, u.Slots, u.Expiry}, nil
-}
-
-// accept stores an appointment. One that is stored to the letter already
-// costs nothing and keeps its receipt.
-func (t *Tower) accept(tx Tx, u gatekeeper.User, r inspector.AddAppointment, height uint32) (gatekeeper.User, watcher.Appointment, bool, error) {
-	old, err := tx.Appointment(u.Row, r.Appointment().Locator)
-	if err != nil && !errors.Is(err, watcher.ErrNoAppointment) {
-		return u, old, false, err
-	}
-	if old.Triggered {
-		return u, old, false, teos.Errorf(teos.AlreadyTriggered,
-			"the dispute of this appointment was seen already; its penalty is being published").In(u.Dialect)
-	}
-	if old.Row != 0 && same(old, r) {
-		return u, old, false, nil
-	}
-	a := watcher.Appointment{
-		Row: old.Row, UserRow: u.Row, Appointment: r.Appointment(),
-		UserSignature: r.Signature(), StartBlock: height,
-	}
-	var had uint32
-	if old.Row != 0 {
-		had = old.Slots()
-	}
-	if u, err = t.gatekeeper.Charge(tx, u, had, a.Slots()); err != nil {
-		return u, a, false, err
-	}
-	if a.Row, err = tx.PutAppointment(a); err != nil {
-		return u, a, false, err
-	}
-	late, err := t.answerLate(tx, a)
-	return u, a, late, err
-}
-
-func same(a watcher.Appointment, r inspector.AddAppointment) bool {
-	return a.UserSignature == r.Signature() &&
-		string(a.Appointment.Message()) == string(r.Appointment().Message())
-}
-
-// answerLate tracks the breach of an appointment that came after its dispute.
-// Whatever happened to the dispute's outputs since is found by a rescan.
-func (t *Tower) answerLate(tx Tx, a watcher.Appointment) (bool, error) {
-	id, height, found, err := tx.RecentTransaction(a.Locator)
-	if err != nil || !found {
-		return false, err
-	}
-	penalty, err := watcher.Penalty(id, a.EncryptedBlob)
-	if err != nil {
-		t.log.Warn("an appointment came after its dispute and can't answer it", "locator", a.Locator, "err", err)
-		return false, nil
-	}
-	t.log.Warn("breach found: the appointment came after its dispute",
-		"locator", a.Locator, "dispute", id, "height", height, "penalty", penalty.ID)
-	return true, responder.Track(tx, a.Row, chain.Tx{ID: id}, height, penalty)
 }
 
 // Watched is an appointment, with its tracker if it was triggered.

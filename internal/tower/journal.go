@@ -1,0 +1,40 @@
+package tower
+
+import (
+	"context"
+	"log/slog"
+)
+
+// journal holds what a transaction has to say until it is durable: of one that
+// failed, nothing was done, and the same would be said at each new try.
+type journal struct {
+	log     *slog.Logger
+	records []func()
+}
+
+func (j *journal) info(text string, attrs ...any) {
+	j.records = append(j.records, func() { j.log.Info(text, attrs...) })
+}
+
+func (j *journal) warn(text string, attrs ...any) {
+	j.records = append(j.records, func() { j.log.Warn(text, attrs...) })
+}
+
+// write says it.
+func (j *journal) write() {
+	for _, record := range j.records {
+		record()
+	}
+}
+
+// change runs f in a transaction. After its commit it says what f had to say,
+// and has published what may be due now.
+func (t *Tower) change(ctx context.Context, f func(Tx, *journal) error) error {
+	j := &journal{log: t.log}
+	if err := t.store.Update(ctx, func(tx Tx) error { return f(tx, j) }); err != nil {
+		return err
+	}
+	j.write()
+	t.penaltyDue()
+	return nil
+}
