@@ -23,6 +23,9 @@ func serialized(tx *wire.MsgTx) []byte {
 func (r *reference) apply(e *event) error {
 	r.events++
 	switch e.kind {
+	case starting:
+		r.moved = r.events // all is due anew
+		return nil
 	case registering:
 		return e.compare(r.register(e.user, e.dialect))
 	case adding:
@@ -53,9 +56,15 @@ func (r *reference) follow(e *event) error {
 	case beginning:
 		return r.begin(b, e)
 	case disconnecting:
-		return r.disconnect(e.fork)
+		return r.disconnect(e.height)
 	case backfilling:
 		return r.backfill(b)
+	case skipping:
+		if r.world.pruned <= e.height {
+			return fmt.Errorf("nothing above %d is pruned", r.world.pruned)
+		}
+		r.skip(e.height)
+		return nil
 	default:
 		if r.headers[b.Height] != b {
 			return fmt.Errorf("a rescan of a block that is not ours")

@@ -51,6 +51,7 @@ type reference struct {
 type user struct {
 	dialect       teos.Dialect
 	free          uint32
+	given         uint64 // slots in all
 	start, expiry uint32
 	kept          map[teos.Locator]*kept
 }
@@ -108,6 +109,7 @@ func (r *reference) register(n int, d teos.Dialect) answer {
 		u.start = height
 	}
 	u.dialect, u.free, u.expiry = d, uint32(slots), uint32(expiry)
+	u.given += uint64(r.terms.Slots)
 	r.users[n] = u
 	id := towertest.NewUser(byte(n), d).ID()
 	signed := slices.Concat(id[:], be(u.free), be(u.start), be(u.expiry))
@@ -244,7 +246,8 @@ func (r *reference) scan(b *chain.Block) {
 			if k.tracker == nil {
 				r.track(k, b.Height)
 			}
-			k.tracker.at, k.tracker.seen = b.Height, true
+			t := k.tracker
+			t.at, t.seen, t.judged = b.Height, true, min(t.judged, b.Height-1)
 		})
 	}
 }

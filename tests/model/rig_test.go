@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -34,8 +35,11 @@ type rig struct {
 	faulty bool // faults may befall calls
 	events []*event
 	sent   []sending
-	replay int // events that the reference has seen
+	heard  int                // events that the reference has seen
+	read   int                // of sent
+	last   map[string]sending // of each transaction
 	plans  []asked
+	armed  bool // a transaction may fail
 	*process
 }
 
@@ -82,9 +86,9 @@ func termsOf(n uint32) tower.Terms {
 }
 
 func newRig(t *testing.T, dir string, config uint32) *rig {
-	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/180%2 == 0}
+	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/180%2 == 0, last: make(map[string]sending)}
 	r.ref = newReference(r.world, r.terms)
-	for range config / 360 % 4 * 5 {
+	for range config/360%4*5 + 1 {
 		r.world.mine()
 	}
 	return r
@@ -114,9 +118,7 @@ func (r *rig) start() error {
 	if p.follower, err = chain.NewFollower(source, noted{p.tower}, config); err != nil {
 		return err
 	}
-	r.ref.events++ // all is due anew
-	r.ref.moved = r.ref.events
-	r.events = append(r.events, &event{kind: "start"})
+	r.events = append(r.events, &event{kind: starting})
 	p.work.Go(func() { p.follower.Run(ctx) })
 	p.work.Go(func() { p.publisher.Run(ctx) })
 	r.process = p
@@ -201,7 +203,15 @@ func (r *rig) heal() {
 	if r.process != nil {
 		r.journal.arm(0, before, false)
 	}
-	r.faulty = false
+	r.faulty, r.armed = false, false
+}
+
+// wait lets time pass in the bubble, and all happen that it brings.
+func wait(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+	synctest.Wait()
 }
 
 // end stops everything.

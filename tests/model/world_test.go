@@ -204,20 +204,35 @@ func (w *world) pool() (txs []*wire.MsgTx) {
 	return txs
 }
 
+// deepest is how many blocks may be left at once: what a tower remembers, and
+// what a node keeps, is much more.
+const deepest = 30
+
 // fork cuts the best branch back.
 func (w *world) fork(depth uint32) {
 	height := w.chain.Best().Height
-	w.left = append(w.left, w.chain.Fork(height-min(depth, height)))
+	low := max(1, w.pruned)
+	if height <= low {
+		return
+	}
+	w.left = append(w.left, w.chain.Fork(height-min(depth, height-low)))
 	w.changed()
 }
 
-// flap goes back to a branch that was left.
+// flap goes back to a branch that was left not long ago.
 func (w *world) flap(n uint32) {
+	was := w.chain.Best()
+	w.left = slices.DeleteFunc(w.left, func(tip *chain.Block) bool {
+		b := tip
+		for !w.onBranch(b, was) {
+			b = w.blocks[b.Prev]
+		}
+		return b.Height+deepest < was.Height || b.Height <= w.pruned
+	})
 	if len(w.left) == 0 {
 		return
 	}
 	i := int(n) % len(w.left)
-	was := w.chain.Best()
 	w.chain.Switch(w.left[i])
 	w.left[i] = was
 	w.changed()

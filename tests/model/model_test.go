@@ -1,0 +1,140 @@
+package model
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var soak = flag.Int("steps", 0, "how many steps TestSoak makes")
+
+// length is how many steps a sequence has.
+const length = 60
+
+// sequence is what befalls one tower.
+type sequence struct {
+	Config uint32 // picks the terms and the kind of source
+	Steps  []step
+}
+
+func sequenceOf(seed uint64) sequence {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	return sequence{rng.Uint32(), steps(rng, length)}
+}
+
+// run makes a sequence in a bubble and returns where the tower first was not
+// as the reference has it.
+func run(t *testing.T, s sequence) (failed error) {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // t.TempDir does it again
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, dir, s.Config)
+		for i, st := range s.Steps {
+			if failed = r.make(st); failed != nil {
+				failed = fmt.Errorf("step %d (%s): %w", i, st.Do, failed)
+				break
+			}
+		}
+		if failed == nil {
+			failed = r.finish()
+		}
+		if err := r.end(); err != nil && failed == nil {
+			failed = err
+		}
+	})
+	return failed
+}
+
+// finish heals all and compares once more.
+func (r *rig) finish() error {
+	r.heal()
+	for _, last := range []op{"start", "start", "empty"} {
+		if err := r.make(step{Do: last}); err != nil {
+			return fmt.Errorf("at the end: %w", err)
+		}
+	}
+	return r.settle()
+}
+
+// shrink drops steps for as long as it fails without them.
+func shrink(t *testing.T, s sequence) sequence {
+	t.Helper()
+	for size := len(s.Steps) / 2; size > 0; size /= 2 {
+		for from := 0; from+size <= len(s.Steps); {
+			without := sequence{s.Config, append(append([]step{}, s.Steps[:from]...), s.Steps[from+size:]...)}
+			if run(t, without) != nil {
+				s = without
+			} else {
+				from += size
+			}
+		}
+	}
+	return s
+}
+
+// check runs a seed's sequence; where it fails, it prints the smallest that
+// fails as well, to be kept in regressions.
+func check(t *testing.T, seed uint64) {
+	t.Helper()
+	s := sequenceOf(seed)
+	err := run(t, s)
+	if err == nil {
+		return
+	}
+	small := shrink(t, s)
+	t.Errorf("seed %d: %v\nsmallest: %v\n%s", seed, err, run(t, small), small)
+}
+
+// String is the sequence as it stands in regressions.
+func (s sequence) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "{%d, []step{", s.Config)
+	for _, st := range s.Steps {
+		fmt.Fprintf(&b, "{%q, %d}, ", st.Do, st.N)
+	}
+	return strings.TrimSuffix(b.String(), ", ") + "}}"
+}
+
+func TestTheTowerIsWhereTheReferenceIs(t *testing.T) {
+	for seed := range uint64(25) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { check(t, seed) })
+	}
+	seed := rand.Uint64()
+	t.Logf("random seed: %d", seed)
+	check(t, seed)
+}
+
+// TestSoak makes as many steps as -steps says, from a random seed on.
+func TestSoak(t *testing.T) {
+	if *soak == 0 {
+		t.Skip("takes long: see make soak")
+	}
+	first, begin := rand.Uint64()>>32, time.Now()
+	var seeds, made atomic.Int64
+	t.Run("sequences", func(t *testing.T) {
+		for range 2 {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for int(made.Load()) < *soak && !t.Failed() {
+					n := seeds.Add(1) - 1
+					check(t, first+uint64(n))
+					if done := made.Add(length + 1); n%50 == 49 {
+						t.Logf("%d steps, %v", done, time.Since(begin).Round(time.Second))
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%d steps in sequences from the seeds %d to %d, %v", made.Load(), first, first+uint64(seeds.Load())-1,
+		time.Since(begin).Round(time.Second))
+}
