@@ -14,35 +14,41 @@ import (
 	"vigil/internal/teos"
 )
 
-// listener bounds the connections that are open at once. It is what
-// netutil.LimitListener is, but for its connections: those hide CloseWrite,
-// without which net/http resets a connection over an answer that it sends
-// before the request is read.
+// listener bounds the connections that are open at once, in all and of one
+// address. It is what netutil.LimitListener is, but for that and for its
+// connections: those hide CloseWrite, without which net/http resets a
+// connection over an answer that it sends before the request is read.
 type listener struct {
 	net.Listener
-	slots  chan struct{}
-	codes  teos.Dialect
+	server *Server
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newListener(l net.Listener, slots chan struct{}, codes teos.Dialect) *listener {
-	return &listener{Listener: l, slots: slots, codes: codes, closed: make(chan struct{})}
+func newListener(l net.Listener, s *Server) *listener {
+	return &listener{Listener: l, server: s, closed: make(chan struct{})}
 }
 
-// Accept waits for a place and then for a connection.
+// Accept waits for a place and then for a connection that may have it.
 func (l *listener) Accept() (net.Conn, error) {
+	s := l.server
 	select {
-	case l.slots <- struct{}{}:
+	case s.slots <- struct{}{}:
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			<-s.slots
+			return nil, err
+		}
+		peer := parseAddr(c.RemoteAddr().String())
+		if leave, ok := s.peers.enter(peer); ok {
+			return &conn{Conn: c, codes: s.codes, release: sync.OnceFunc(func() { leave(); <-s.slots })}, nil
+		}
+		s.turnAway(c, peer)
 	}
-	return &conn{Conn: c, codes: l.codes, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
 // Close ends Accept. Connections live on.
@@ -84,8 +90,10 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 // CloseWrite is what net/http looks for.
-func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

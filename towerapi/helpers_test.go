@@ -109,9 +109,9 @@ func quick() timing {
 }
 
 // start serves until the test ends.
-func start(t *testing.T, core Tower, c Config, tm timing) *running {
+func start(t *testing.T, core Tower, c Config, tm timing, prepare ...func(*Server)) *running {
 	t.Helper()
-	r := launch(t, core, c, tm)
+	r := launch(t, core, c, tm, prepare...)
 	r.awaitAddr()
 	return r
 }
@@ -123,7 +123,7 @@ func (r *running) awaitAddr() {
 }
 
 // launch does not wait until the server listens.
-func launch(t *testing.T, core Tower, c Config, tm timing) *running {
+func launch(t *testing.T, core Tower, c Config, tm timing, prepare ...func(*Server)) *running {
 	t.Helper()
 	r := &running{t: t, log: new(logBuffer)}
 	if c.Bind == "" {
@@ -132,6 +132,9 @@ func launch(t *testing.T, core Tower, c Config, tm timing) *running {
 	c.Log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	check := inspector.New(inspector.Limits{MinToSelfDelay: minDelay, MaxBlobSize: maxBlob})
 	r.Server = newServer(core, check, c, tm)
+	for _, f := range prepare {
+		f(r.Server)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -260,7 +263,14 @@ type wire struct {
 
 func (r *running) dial() wire {
 	r.t.Helper()
-	c, err := net.Dial("tcp", r.Addr())
+	return r.dialFrom("127.0.0.1")
+}
+
+// dialFrom dials from one of the machine's own addresses.
+func (r *running) dialFrom(address string) wire {
+	r.t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	c, err := dialer.Dial("tcp", r.Addr())
 	if err != nil {
 		r.t.Fatal(err)
 	}

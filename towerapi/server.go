@@ -58,12 +58,18 @@ type Config struct {
 	// MaxConnections is how many connections are served at once. The next
 	// ones wait in the system's backlog, unread.
 	MaxConnections int
-	Log            *slog.Logger
+	// MaxConnectionsPerAddress is how many of them one address may have; an
+	// IPv6 address counts for its /64. The next one is answered with what
+	// makes its client keep an appointment and come again, and closed. Not
+	// counted are loopback, where Tor comes from, and TrustedProxies.
+	MaxConnectionsPerAddress int
+	Log                      *slog.Logger
 }
 
 const (
-	defaultMaxRequests    = 32
-	defaultMaxConnections = 512
+	defaultMaxRequests              = 32
+	defaultMaxConnections           = 512
+	defaultMaxConnectionsPerAddress = 32
 )
 
 // timing is every time that the server waits for.
@@ -110,6 +116,8 @@ type Server struct {
 	endpoints map[string]endpoint
 	http      *http.Server
 	slots     chan struct{} // one for each open connection
+	peers     *peers
+	away      chan struct{} // one for each connection that is turned away
 	conns     sync.WaitGroup
 	suspects  chan error // why the store may be failing; see storage.go
 
@@ -128,8 +136,10 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
 		log: c.Log, timing: tm, bind: c.Bind,
 		slots:    make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
+		away:     make(chan struct{}, maxTurnedAway),
 		suspects: make(chan error, 1),
 	}
+	s.peers = newPeers(cmp.Or(c.MaxConnectionsPerAddress, defaultMaxConnectionsPerAddress), s.exempt)
 	s.endpoints = s.routes(cmp.Or(c.MaxRequests, defaultMaxRequests))
 	s.http = &http.Server{
 		Handler:                      http.HandlerFunc(s.handle),
@@ -203,7 +213,7 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 		if err == nil {
 			s.setAddr(l.Addr().String())
 			s.log.Info("the API listens", "address", s.Addr())
-			return newListener(l, s.slots, s.codes)
+			return newListener(l, s)
 		}
 		if ctx.Err() == nil {
 			s.log.Warn("the API can't listen: free the address or choose another", "err", err, "again_in", wait)
