@@ -37,12 +37,13 @@ func (t *Tower) AddAppointment(ctx context.Context, r inspector.AddAppointment) 
 		}
 		return t.accept(tx, &in, height)
 	})
+	if in.late {
+		t.penaltyDue() // see change
+	}
 	if err != nil {
 		return Acceptance{}, err
 	}
-	if in.journal.write(); in.late {
-		t.penaltyDue()
-	}
+	in.journal.write()
 	return t.receipt(in), nil
 }
 

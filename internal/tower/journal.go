@@ -28,13 +28,14 @@ func (j *journal) write() {
 }
 
 // change runs f in a transaction. After its commit it says what f had to say,
-// and has published what may be due now.
+// and has published what may be due now: also where the commit failed, which
+// may be durable all the same.
 func (t *Tower) change(ctx context.Context, f func(Tx, *journal) error) error {
+	defer t.penaltyDue()
 	j := &journal{log: t.log}
 	if err := t.store.Update(ctx, func(tx Tx) error { return f(tx, j) }); err != nil {
 		return err
 	}
 	j.write()
-	t.penaltyDue()
 	return nil
 }
