@@ -137,7 +137,7 @@ func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 	if s.node != nil {
 		// The options were checked: it can't fail any more.
 		if direct, err := bitcoind.New(*s.node); err == nil {
-			d.source = chain.NewPair(direct, d.source)
+			d.source = chain.NewPair(direct, d.source, n.log)
 			d.poll = pollBitcoind
 		}
 	}

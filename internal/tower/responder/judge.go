@@ -6,6 +6,7 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"vigil/internal/teos"
 	"vigil/internal/tower/chain"
 )
 
@@ -27,7 +28,7 @@ func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx
 	if err := s.InsertTracker(t); err != nil {
 		return err
 	}
-	return s.AddWatches(append(watches(row, penalty, false), watches(row, dispute, true)...))
+	return s.AddWatches(append(watches(row, penalty), disputeWatch(row, dispute)...))
 }
 
 // DisputeSeen notes that the dispute of a tracker is in a block.
@@ -41,26 +42,36 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	t.DisputeAt, t.Judged = height, min(t.Judged, max(height, 1)-1)
 	if t.Dispute.Raw == nil && keeps(dispute) {
 		t.Dispute = dispute
-		if err := s.AddWatches(watches(row, dispute, true)); err != nil {
+		if err := s.AddWatches(disputeWatch(row, dispute)); err != nil {
 			return err
 		}
 	}
 	return s.PutTracker(t)
 }
 
-// maxDispute is how large a dispute may be to be kept, in bytes: no node relays
-// a larger one (Bitcoin Core, MAX_STANDARD_TX_WEIGHT), so there is no
-// publishing it again, and it would be kept once for each tracker.
-const maxDispute = 100_000
+// maxDispute is how large a dispute may be to be kept, in bytes, so that it can
+// be published again after a reorg. It is kept once for each tracker, and any
+// public transaction can be made somebody's dispute: it must not cost much more
+// than the slots that were paid for. A commitment with eighty HTLCs fits.
+const maxDispute = 2 * teos.SlotSize
 
 func keeps(dispute chain.Tx) bool { return dispute.Raw != nil && len(dispute.Raw) <= maxDispute }
 
-func watches(row int64, tx chain.Tx, ofDispute bool) []Watch {
-	ws := make([]Watch, 0, len(tx.Inputs))
-	for _, in := range tx.Inputs {
-		ws = append(ws, Watch{Outpoint: in, Row: row, OfDispute: ofDispute})
+func watches(row int64, penalty chain.Tx) []Watch {
+	ws := make([]Watch, 0, len(penalty.Inputs)+1)
+	for _, in := range penalty.Inputs {
+		ws = append(ws, Watch{Outpoint: in, Row: row})
 	}
 	return ws
+}
+
+// disputeWatch watches what a dispute spends: a commitment transaction has one
+// input (BOLT 3), and of what is none only the first is watched.
+func disputeWatch(row int64, dispute chain.Tx) []Watch {
+	if len(dispute.Inputs) == 0 {
+		return nil
+	}
+	return []Watch{{Outpoint: dispute.Inputs[0], Row: row, OfDispute: true}}
 }
 
 // Judge searches a block for what decides a tracker. Only trackers that are
@@ -124,11 +135,32 @@ func judgeSpends(s Store, b *chain.Block, ws []Watch) error {
 		watched[w.Outpoint] = append(watched[w.Outpoint], w)
 	}
 	for _, tx := range b.Txs {
-		for _, in := range tx.Inputs {
-			for _, w := range watched[in] {
-				if err := judge(s, w, tx, b.Height); err != nil {
-					return err
-				}
+		if err := judgeTx(s, tx, b.Height, watched); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeTx judges each tracker once by a transaction, however many of its
+// outpoints that spends.
+func judgeTx(s Store, tx chain.Tx, height uint32, watched map[wire.OutPoint][]Watch) error {
+	type judged struct {
+		row       int64
+		ofDispute bool
+	}
+	var done map[judged]bool
+	for _, in := range tx.Inputs {
+		for _, w := range watched[in] {
+			if done == nil {
+				done = map[judged]bool{}
+			}
+			if done[judged{w.Row, w.OfDispute}] {
+				continue
+			}
+			done[judged{w.Row, w.OfDispute}] = true
+			if err := judge(s, w, tx, height); err != nil {
+				return err
 			}
 		}
 	}
