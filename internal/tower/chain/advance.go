@@ -157,7 +157,7 @@ func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err 
 		return false, nil // older blocks help only those who come late
 	}
 	b, err := f.fetch(ctx, height)
-	if f.givenUp(height, err) {
+	if f.givenUp(ctx, height, err) {
 		f.config.Log.Warn("older blocks can't be had: appointments that come late are answered from here on",
 			"height", lowest.Height, "err", err)
 		return false, nil
@@ -174,21 +174,43 @@ func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err 
 
 // givenUp tells whether a block behind the tip has been missing so often that
 // it is not asked for again until the next start: what a pruned node has to
-// look for costs it a minute each time.
-func (f *Follower) givenUp(height uint32, err error) bool {
+// look for costs it a minute each time. A backend that comes and goes shows
+// blocks as missing that it has, so the tip must be served meanwhile.
+func (f *Follower) givenUp(ctx context.Context, height uint32, err error) bool {
 	if !isMissing(err) {
+		delete(f.absent, height)
 		return false
 	}
-	f.absent[height]++
-	if errors.Is(err, ErrPruned) {
-		f.absent[height] = missingTries
+	if f.absent[height]++; f.absent[height] < missingTries && !errors.Is(err, ErrPruned) {
+		return false
 	}
-	return f.absent[height] >= missingTries
+	if !f.stillMissing(ctx, height) {
+		delete(f.absent, height)
+		return false
+	}
+	f.absent[height] = missingTries
+	return true
+}
+
+// stillMissing asks for a block between two proofs that blocks are served.
+func (f *Follower) stillMissing(ctx context.Context, height uint32) bool {
+	tip, found, err := f.tower.Tip(ctx)
+	if err != nil || !found {
+		return false
+	}
+	if _, err := f.fetch(ctx, tip.Height); err != nil {
+		return false
+	}
+	if _, err := f.fetch(ctx, height); !isMissing(err) {
+		return false
+	}
+	_, err = f.fetch(ctx, tip.Height)
+	return err == nil
 }
 
 func (f *Follower) rescan(ctx context.Context, h Header) error {
 	b, err := f.fetch(ctx, h.Height)
-	if f.givenUp(h.Height, err) {
+	if f.givenUp(ctx, h.Height, err) {
 		f.config.Log.Error("a block can't be had any more: what befell a breach in it is not known",
 			"height", h.Height, "err", err)
 		return f.tower.SkipRescan(ctx, h.Height)

@@ -109,7 +109,7 @@ func (c *cursor) tx() Tx {
 	return Tx{
 		ID:     txid(version, c.buf[body:bodyEnd], lockTime),
 		Raw:    c.buf[start:c.off:c.off],
-		Inputs: inputs, Outputs: uint32(outputs), //nolint:gosec // fits by far: each takes bytes
+		Inputs: inputs, Outputs: uint32(outputs),
 	}
 }
 

@@ -31,6 +31,9 @@ const (
 	// idleChecks is how many quiet polls of a source without hashes pass
 	// until the tip is compared all the same: a whole block is fetched.
 	idleChecks = 10
+	// deepForkPause is how long to wait after a fork that was not found:
+	// the search fetched all that is remembered.
+	deepForkPause = 5 * time.Minute
 	// repeatReport is how often a failure that lasts is logged again.
 	repeatReport = 10 * time.Minute
 	// missingTries is how often a block must be missing, while later ones
@@ -121,6 +124,8 @@ func (f *Follower) Run(ctx context.Context) {
 		more, err := f.round(ctx)
 		f.report(ctx, err)
 		switch {
+		case errors.Is(err, ErrDeepFork):
+			f.wait(ctx, deepForkPause)
 		case err != nil:
 			f.wait(ctx, jitter(backoff))
 			backoff = min(2*backoff, maxBackoff)

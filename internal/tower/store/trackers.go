@@ -122,8 +122,8 @@ func (t *tx) AddWatches(ws []responder.Watch) error {
 
 // WatchesOf implements responder.Store.
 func (t *tx) WatchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
-	any, err := t.one("look for watched outputs", `SELECT 1 FROM watches LIMIT 1`, nil, []any{new(int)})
-	if err != nil || !any {
+	some, err := t.one("look for watched outputs", `SELECT 1 FROM watches LIMIT 1`, nil, []any{new(int)})
+	if err != nil || !some {
 		return nil, err
 	}
 	var ws []responder.Watch
