@@ -63,6 +63,13 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 		done; \
 	done
 
+# How many steps `make soak` makes.
+STEPS ?= 100000
+
+.PHONY: soak
+soak: ## Hold the tower against its reference for STEPS (100,000) random steps.
+	go test ./tests/model -run '^TestSoak$$' -v -timeout 0 -args -steps $(STEPS)
+
 .PHONY: release
 release: ## Build static binaries for all platforms into dist/, with SHA256SUMS.
 	rm -rf dist

@@ -77,18 +77,18 @@ func (h hasher) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, e
 func termsOf(n uint32) tower.Terms {
 	return tower.Terms{
 		Terms: gatekeeper.Terms{
-			Slots:    []uint32{2, 6, 1000, 3 << 30}[n%4],
-			Duration: []uint32{8, 40, 4320}[n/4%3],
-			Grace:    []uint32{0, 2, 6}[n/12%3],
+			Slots:    []uint32{3, 10, 1000, 3 << 30}[n%4],
+			Duration: []uint32{12, 60, 4320, 4320}[n/4%4],
+			Grace:    []uint32{0, 2, 6, 6}[n/16%4],
 		},
-		RecentBlocks: []uint32{0, 1, 6, 6, 150}[n/36%5],
+		RecentBlocks: []uint32{0, 1, 6, 150}[n/64%4],
 	}
 }
 
 func newRig(t *testing.T, dir string, config uint32) *rig {
-	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/180%2 == 0, last: make(map[string]sending)}
+	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/256%2 == 0, last: make(map[string]sending)}
 	r.ref = newReference(r.world, r.terms)
-	for range config/360%4*5 + 1 {
+	for range config/512%4*5 + 1 {
 		r.world.mine()
 	}
 	return r
@@ -202,6 +202,9 @@ func (r *rig) heal() {
 	r.world.chain.Refuse(r.world.judge)
 	if r.process != nil {
 		r.journal.arm(0, before, false)
+	}
+	if r.armed {
+		wait(time.Minute) // a try that could not be noted is made again
 	}
 	r.faulty, r.armed = false, false
 }

@@ -38,14 +38,14 @@ var ops = []struct {
 	odds int
 	make func(choice) error
 }{
-	{"register", 8, choice.register},
+	{"register", 5, choice.register},
 	{"add", 22, choice.add},
 	{"again", 5, choice.again},
 	{"breach", 14, choice.breach},
 	{"mine", 8, choice.mine},
-	{"confirm", 8, choice.confirm},
+	{"confirm", 10, choice.confirm},
 	{"empty", 6, choice.empty},
-	{"bury", 2, choice.bury},
+	{"bury", 4, choice.bury},
 	{"reorg", 10, choice.reorg},
 	{"shrink", 2, choice.shrink},
 	{"flap", 4, choice.flap},
@@ -57,7 +57,7 @@ var ops = []struct {
 	{"wait", 2, choice.wait},
 	{"heal", 6, choice.heal},
 	{"kill", 5, choice.kill},
-	{"start", 12, choice.start},
+	{"start", 8, choice.start},
 }
 
 func (r *rig) make(s step) error {
@@ -76,8 +76,8 @@ func steps(rng *rand.Rand, n int) []step {
 	for _, o := range ops {
 		total += o.odds
 	}
-	made := []step{{"start", rng.Uint32()}}
-	for range n {
+	made := []step{{"start", rng.Uint32()}, {"register", rng.Uint32()}}
+	for len(made) < n {
 		i, at := 0, rng.IntN(total)
 		for ; at >= ops[i].odds; i++ {
 			at -= ops[i].odds
@@ -136,9 +136,12 @@ func (c choice) answered(err error) error {
 
 func (c choice) add() error {
 	if c.process == nil {
-		return nil
+		return c.start()
 	}
 	n := c.IntN(clients) + 1
+	if _, cause := c.ref.who(n); cause != 0 && !c.oneIn(4) {
+		return c.register()
+	}
 	p := c.plan(n)
 	c.plans = append(c.plans, asked{n, p})
 	return c.request(n, p)
@@ -171,6 +174,9 @@ func (c choice) request(n int, p *plan) error {
 // plan makes an appointment up, in either byte order, honest as a rule.
 func (c choice) plan(n int) *plan {
 	channel, number := c.Uint32N(channels), c.Uint32N(commitments)
+	if late := c.lately(); len(late) > 0 && c.oneIn(3) {
+		channel, number = late[0], late[1]
+	}
 	dispute := commitment(channel, number)
 	p := &plan{dispute: dispute.TxHash(), penalty: penalty(channel, number, c.Uint32N(penalties))}
 	size := c.pick(1, 1, 1, 1900, 2100, 4300)
@@ -195,6 +201,18 @@ func (c choice) plan(n int) *plan {
 	p.penalty = nil
 	p.EncryptedBlob = teos.EncryptBlob(teos.V2, key, plain)
 	return c.signed(n, p)
+}
+
+// lately returns a channel and a commitment that was mined in the last blocks.
+func (c choice) lately() []uint32 {
+	for b, n := c.world.chain.Best(), c.ref.terms.RecentBlocks+2; n > 0 && b.Height > 0; b, n = c.world.blocks[b.Prev], n-1 {
+		for i := range uint32(channels * commitments) {
+			if channel, number := i/commitments, i%commitments; holds(b, commitment(channel, number).TxHash()) {
+				return []uint32{channel, number}
+			}
+		}
+	}
+	return nil
 }
 
 func (c choice) signed(n int, p *plan) *plan {

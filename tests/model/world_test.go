@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	channels    = 3
+	channels    = 5
 	commitments = 2 // of each channel, of which one at most is ever mined
 	penalties   = 4 // of each commitment
 )
