@@ -143,10 +143,13 @@ func (r *reference) disconnect(fork uint32) error {
 	if b == nil || fork >= r.tip.Height {
 		return fmt.Errorf("no fork below the tip %d", r.tip.Height)
 	}
-	next := r.headers[fork+1]
-	if !slices.ContainsFunc(r.world.shown, func(tip *chain.Block) bool {
-		return tip.Height >= fork && r.world.onBranch(b, tip) && (tip.Height == fork || !r.world.onBranch(next, tip))
-	}) {
+	stands := func(b *chain.Block) func(tip *chain.Block) bool {
+		return func(tip *chain.Block) bool { return tip.Height >= b.Height && r.world.onBranch(b, tip) }
+	}
+	next := stands(r.headers[fork+1])
+	// The source may have changed its mind while it was asked.
+	if !slices.ContainsFunc(r.world.shown, stands(b)) ||
+		!slices.ContainsFunc(r.world.shown, func(tip *chain.Block) bool { return !next(tip) }) {
 		return fmt.Errorf("no branch of the source leaves ours there")
 	}
 	r.undo(fork)

@@ -28,6 +28,7 @@ type plan struct {
 	signature teos.Signature
 	dispute   chainhash.Hash
 	penalty   *wire.MsgTx // nil where the blob lies
+	void      bool        // the penalty spends what the dispute has not
 }
 
 func (p *plan) slots() uint32 { return uint32(max(1, (len(p.EncryptedBlob)+2047)/2048)) }
@@ -243,6 +244,10 @@ func (r *reference) scan(b *chain.Block) {
 			if k.Locator != v1 && k.Locator != v2 || k.penalty == nil {
 				return
 			}
+			if k.void {
+				k.tracker = nil
+				return
+			}
 			if k.tracker == nil {
 				r.track(k, b.Height)
 			}
@@ -263,6 +268,9 @@ func (r *reference) judge(b *chain.Block) {
 		t.judgedBy = append(t.judgedBy, b)
 		if holds(b, t.dispute) {
 			t.at, t.seen = b.Height, true
+			if k.void {
+				k.tracker = nil
+			}
 		}
 	})
 }

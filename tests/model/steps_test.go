@@ -179,6 +179,9 @@ func (c choice) plan(n int) *plan {
 	}
 	dispute := commitment(channel, number)
 	p := &plan{dispute: dispute.TxHash(), penalty: penalty(channel, number, c.Uint32N(penalties))}
+	if p.void = c.oneIn(12); p.void {
+		p.penalty = voidPenalty(channel, number)
+	}
 	size := c.pick(1, 1, 1, 1900, 2100, 4300)
 	p.penalty.TxIn[0].Witness[0] = bytes.Repeat([]byte{7}, size)
 	v1, v2 := locators(p.dispute)
@@ -198,7 +201,7 @@ func (c choice) plan(n int) *plan {
 		p.EncryptedBlob = teos.EncryptBlob(teos.Dialect(c.IntN(2)+1), key, plain)
 		return c.signed(n, p)
 	}
-	p.penalty = nil
+	p.penalty, p.void = nil, false
 	p.EncryptedBlob = teos.EncryptBlob(teos.V2, key, plain)
 	return c.signed(n, p)
 }

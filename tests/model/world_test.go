@@ -109,6 +109,14 @@ func penalty(channel, n, kind uint32) *wire.MsgTx {
 	}
 }
 
+// voidPenalty spends an output that the commitment does not have: it can never be
+// valid, and that shows as soon as the commitment itself is seen.
+func voidPenalty(channel, n uint32) *wire.MsgTx {
+	first, _ := outputs(commitment(channel, n))
+	first.Index = 7
+	return spend(0, first)
+}
+
 // rivals are the others that may spend what penalties spend.
 func rivals(channel, n uint32) []*wire.MsgTx {
 	first, second := outputs(commitment(channel, n))
@@ -155,7 +163,8 @@ func (l ledger) add(id chainhash.Hash, inputs []wire.OutPoint) {
 // The disputes in extra are as good as mined.
 func (w *world) fits(l ledger, id chainhash.Hash, inputs []wire.OutPoint, extra map[chainhash.Hash]bool) bool {
 	for _, in := range inputs {
-		if _, ours := w.known[in.Hash]; l.spent[in] || ours && !l.ids[in.Hash] && !extra[in.Hash] {
+		_, ours := w.known[in.Hash]
+		if l.spent[in] || ours && (in.Index > 1 || !l.ids[in.Hash] && !extra[in.Hash]) {
 			return false
 		}
 	}
