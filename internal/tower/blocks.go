@@ -131,6 +131,9 @@ func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 		if m.Err != nil {
 			j.warn("a dispute is on the chain and its appointment can't answer it",
 				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)
+			if err := disown(tx, m.Appointment); err != nil {
+				return err
+			}
 			continue
 		}
 		j.warn("breach found", "locator", m.Appointment.Locator,
@@ -140,6 +143,15 @@ func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 		}
 	}
 	return nil
+}
+
+// disown ends the tracker of an appointment that came after its dispute and
+// seemed to answer it while no more than the dispute's id was known.
+func disown(tx Tx, a watcher.Appointment) error {
+	if !a.Triggered {
+		return nil
+	}
+	return tx.DropTracker(a.Row)
 }
 
 // bury ends what is irrevocably resolved at a height: the appointment is
