@@ -74,9 +74,13 @@ func (r *rig) published(t *tracker) error {
 	if spend, _, _ := t.spend(r.world); spend != responder.Unspent {
 		return nil
 	}
+	since := max(r.ref.moved, t.due)
 	last, found := r.last[string(serialized(t.penalty))]
-	if since := max(r.ref.moved, t.due); !found || last.after < since {
+	if !found || last.after < since {
 		return fmt.Errorf("penalty %v was not published since event %d", t.penalty.TxHash(), since)
+	}
+	if t.at == 0 && t.seen && r.last[string(serialized(r.world.known[t.dispute]))].after < since {
+		return fmt.Errorf("dispute %v is out of the chain and was not published since event %d", t.dispute, since)
 	}
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower"
@@ -218,7 +220,22 @@ func (n noted) SkipRescan(ctx context.Context, height uint32) error {
 // line is the chain source as one process has it: it is cut when that dies.
 type line struct {
 	*chaintest.Chain
-	j *journal
+	j   *journal
+	lag *atomic.Int64 // how long a call takes, in nanoseconds
+}
+
+func (l line) wait(ctx context.Context) {
+	if lag := l.lag.Load(); lag > 0 {
+		select {
+		case <-time.After(time.Duration(lag)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (l line) Block(ctx context.Context, height uint32) ([]byte, error) {
+	l.wait(ctx)
+	return l.Chain.Block(ctx, height)
 }
 
 func (l line) Publish(ctx context.Context, tx []byte) error {
@@ -229,6 +246,7 @@ func (l line) Publish(ctx context.Context, tx []byte) error {
 		return errDead
 	}
 	err := l.Chain.Publish(ctx, tx)
+	l.wait(ctx)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	*l.j.sent = append(*l.j.sent, sending{string(tx), after, err})

@@ -40,6 +40,7 @@ var ops = []struct {
 }{
 	{"register", 5, choice.register},
 	{"add", 22, choice.add},
+	{"late", 4, choice.late},
 	{"again", 5, choice.again},
 	{"breach", 14, choice.breach},
 	{"mine", 8, choice.mine},
@@ -52,6 +53,7 @@ var ops = []struct {
 	{"forget", 2, choice.forget},
 	{"prune", 1, choice.prune},
 	{"fail", 4, choice.fail},
+	{"slow", 3, choice.slow},
 	{"refuse", 2, choice.refuse},
 	{"disk", 3, choice.disk},
 	{"wait", 2, choice.wait},
@@ -147,6 +149,21 @@ func (c choice) add() error {
 	return c.request(n, p)
 }
 
+// late adds an appointment after its dispute, while no block can be had.
+func (c choice) late() error {
+	late := c.lately()
+	if c.process == nil || late == nil {
+		return nil
+	}
+	c.faulty = true
+	err := []error{errDown, chain.ErrNoBlock}[c.IntN(2)]
+	c.world.chain.Fail(chaintest.BlockCall, c.pick(1, 2, 3, 4, chaintest.Forever), err)
+	n := c.IntN(clients) + 1
+	p := c.planFor(n, late[0], late[1])
+	c.plans = append(c.plans, asked{n, p})
+	return c.request(n, p)
+}
+
 // again repeats a request of some time before.
 func (c choice) again() error {
 	if c.process == nil || len(c.plans) == 0 {
@@ -171,12 +188,17 @@ func (c choice) request(n int, p *plan) error {
 	return c.answered(err)
 }
 
-// plan makes an appointment up, in either byte order, honest as a rule.
+// plan makes an appointment up.
 func (c choice) plan(n int) *plan {
 	channel, number := c.Uint32N(channels), c.Uint32N(commitments)
 	if late := c.lately(); len(late) > 0 && c.oneIn(3) {
 		channel, number = late[0], late[1]
 	}
+	return c.planFor(n, channel, number)
+}
+
+// planFor makes one up for a commitment, in either byte order, honest as a rule.
+func (c choice) planFor(n int, channel, number uint32) *plan {
 	dispute := commitment(channel, number)
 	p := &plan{dispute: dispute.TxHash(), penalty: penalty(channel, number, c.Uint32N(penalties))}
 	if p.void = c.oneIn(12); p.void {
@@ -367,6 +389,12 @@ func (c choice) garble(raw []byte) []byte {
 		raw[len(raw)-1] ^= 1 // the last lock time
 	}
 	return raw
+}
+
+// slow lets all calls take their time, or no call any more.
+func (c choice) slow() error {
+	c.lag.Store(int64(c.pick(0, 0, 3, 20)) * int64(time.Second))
+	return nil
 }
 
 // refuse lets the backend take no transaction.
