@@ -59,11 +59,16 @@ func (r AddAppointment) Signature() teos.Signature { return r.signature }
 // GetAppointment is a checked question for an appointment.
 type GetAppointment struct {
 	locator   teos.Locator
+	written   string
 	signature teos.Signature
 }
 
 // Locator returns which appointment is asked for.
 func (r GetAppointment) Locator() teos.Locator { return r.locator }
+
+// Written returns the locator as the user wrote it, in hex of either case. The
+// signature is over that text.
+func (r GetAppointment) Written() string { return r.written }
 
 // Signature returns the user's signature over the question.
 func (r GetAppointment) Signature() teos.Signature { return r.signature }

@@ -231,7 +231,7 @@ func TestTypedRequestsMeetTheSameLimits(t *testing.T) {
 	id := teos.NewUserID(key.PubKey())
 	_, err = i.RegisterOf(id[:], 0)
 	wantCause(t, err, teos.WrongType)
-	_, err = i.GetAppointmentOf(nil, sig[:])
+	_, err = i.GetAppointmentOf(nil, "", sig[:])
 	wantCause(t, err, teos.LocatorWrongSize)
 	_, err = i.GetSubscriptionInfoOf(nil)
 	wantCause(t, err, teos.AuthenticationFailed)

@@ -122,7 +122,8 @@ func (i *Inspector) GetAppointment(body []byte) (GetAppointment, error) {
 	if err := first(errLocator, errSignature); err != nil {
 		return GetAppointment{}, err
 	}
-	return GetAppointment{locator: locator, signature: signature}, nil
+	written, err := o.text("locator", teos.FieldMissing, teos.LocatorEmpty)
+	return GetAppointment{locator: locator, written: written, signature: signature}, err
 }
 
 // GetSubscriptionInfo checks {"signature"}.

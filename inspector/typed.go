@@ -1,6 +1,8 @@
 package inspector
 
 import (
+	"strings"
+
 	"vigil/internal/teos"
 )
 
@@ -42,16 +44,19 @@ func (i *Inspector) AddAppointmentOf(locator, blob []byte, delay uint32, signatu
 }
 
 // GetAppointmentOf checks a question for an appointment.
-func (i *Inspector) GetAppointmentOf(locator, signature []byte) (GetAppointment, error) {
+func (i *Inspector) GetAppointmentOf(locator []byte, written string, signature []byte) (GetAppointment, error) {
 	l, err := teos.LocatorFromBytes(locator)
 	if err != nil {
 		return GetAppointment{}, teos.Errorf(teos.LocatorWrongSize, "%v", err)
+	}
+	if !strings.EqualFold(written, l.String()) {
+		return GetAppointment{}, teos.Errorf(teos.NotHex, "the locator as written is another one")
 	}
 	s, err := signatureOf(signature)
 	if err != nil {
 		return GetAppointment{}, err
 	}
-	return GetAppointment{locator: l, signature: s}, nil
+	return GetAppointment{locator: l, written: written, signature: s}, nil
 }
 
 // GetSubscriptionInfoOf checks a question for a subscription.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"vigil/internal/tower"
@@ -32,13 +33,23 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	status := c.follower.Status()
 	info.SourceHeight = status.Height
 	if status.Err != nil {
-		info.SourceError = status.Err.Error()
+		info.SourceError = cut(status.Err.Error())
 	}
 	if api := c.api.Load(); api != nil && api.Addr() != "" {
 		info.API = []string{api.Addr()}
 	}
 	info.Warnings = warnings(info)
 	return info, nil
+}
+
+// maxError is how much of an error the operator is shown, in bytes.
+const maxError = 300
+
+func cut(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxError], "") + "…"
 }
 
 // warnings says in plain words what the operator should act on.
@@ -57,8 +68,11 @@ func warnings(i tower.Info) []string {
 	for _, r := range i.Blind {
 		add("blocks %d to %d were never seen: the backend had pruned them while the tower was away", r.From, r.To)
 	}
-	if i.Pending > 0 {
-		add("%d breaches wait for their penalty to confirm", i.Pending)
+	if n := i.Pending - i.Refused; n > 0 {
+		add("%d breaches wait for their penalty to confirm; it is in the mempool or on its way there", n)
+	}
+	if i.Refused > 0 {
+		add("%d penalties are refused by the Bitcoin backend, and tried again at every block; it says: %s", i.Refused, i.Refusal)
 	}
 	return list
 }

@@ -76,6 +76,7 @@ type infoBody struct {
 	Users        uint64       `json:"users"`
 	Appointments uint64       `json:"appointments"`
 	Pending      uint64       `json:"trackers_pending"`
+	Refused      uint64       `json:"trackers_refused"`
 	Confirmed    uint64       `json:"trackers_confirmed"`
 	Rivalled     uint64       `json:"trackers_rivalled"`
 	Resolved     uint64       `json:"breaches_resolved"`
@@ -104,7 +105,7 @@ func newInfoBody(i tower.Info) infoBody {
 		Height: i.Height, SourceHeight: i.SourceHeight, SourceError: i.SourceError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},
 		Users: i.Users, Appointments: i.Appointments,
-		Pending: i.Pending, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
+		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
 		Since: i.Since.Format(time.RFC3339), Warnings: orEmpty(i.Warnings), Limits: cannot,
 	}

@@ -107,13 +107,18 @@ func TestRenewalGrows(t *testing.T) {
 	})
 }
 
-// TestDialectIsThatOfTheLastRegistration: a user may change clients.
+// TestDialectIsThatOfTheLastRegistration: a user may change clients, but
+// nobody may change the dialect of one who has appointments.
 func TestDialectIsThatOfTheLastRegistration(t *testing.T) {
 	onEveryTower(t, nil, func(s *scene) {
 		user := s.user(teos.V1)
-		s.watched(user)
+		s.register(user)
 		user.Dialect = teos.V2
 		s.register(user)
+		s.watched(user)
+		stranger := *user
+		stranger.Dialect = teos.V1
+		s.register(&stranger)
 		s.watched(user)
 		unknown := s.prepared(user).appointment
 		_, err := user.Get(s.Context(), unknown.Locator)

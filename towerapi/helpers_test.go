@@ -318,7 +318,7 @@ func (u user) add(a teos.Appointment) string {
 }
 
 func (u user) get(l teos.Locator) string {
-	return fmt.Sprintf(`{"locator":%q,"signature":%q}`, l, teos.Sign(u.key, teos.GetAppointmentMessage(l)))
+	return fmt.Sprintf(`{"locator":%q,"signature":%q}`, l, teos.Sign(u.key, teos.GetAppointmentMessage(l.String())))
 }
 
 func (u user) info() string {

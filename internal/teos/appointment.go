@@ -30,9 +30,10 @@ func Slots(blobSize int) uint32 {
 	return uint32(max(1, (blobSize+SlotSize-1)/SlotSize)) //nolint:gosec // a blob's size fits by far
 }
 
-// GetAppointmentMessage returns what the user signs to ask for an appointment.
-func GetAppointmentMessage(l Locator) []byte {
-	return []byte("get appointment " + l.String())
+// GetAppointmentMessage returns what the user signs to ask for an appointment,
+// whose locator is written in hex.
+func GetAppointmentMessage(locator string) []byte {
+	return []byte("get appointment " + locator)
 }
 
 // SubscriptionInfoMessage returns what the user signs to ask for the state of

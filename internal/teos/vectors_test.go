@@ -193,7 +193,7 @@ func checkAppointment(t *testing.T, tower *btcec.PrivateKey, d teos.Dialect, a a
 	receipt := teos.AppointmentReceipt{UserSignature: signature, StartBlock: a.StartBlock}
 	checkReceipt(t, tower, receipt.Message(d), v.Receipt, v.TowerSig)
 
-	equal(t, "get message", string(teos.GetAppointmentMessage(locator)), v.Get.Message)
+	equal(t, "get message", string(teos.GetAppointmentMessage(locator.String())), v.Get.Message)
 	checkSignature(t, v.Get.Signature, []byte(v.Get.Message), a.UserID)
 }
 

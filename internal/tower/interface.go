@@ -6,6 +6,7 @@ package tower
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"vigil/internal/teos"
@@ -14,6 +15,11 @@ import (
 	"vigil/internal/tower/responder"
 	"vigil/internal/tower/watcher"
 )
+
+// ErrStore is in the chain of every error that the store itself caused: a full
+// or failing disk, a locked or damaged file. It is no defect of ours, and may
+// pass.
+var ErrStore = errors.New("the store failed")
 
 // Store keeps everything. What a function did is kept whole or not at all.
 //
@@ -108,6 +114,10 @@ type Stats struct {
 	Users, Appointments          uint64
 	Pending, Confirmed, Rivalled uint64
 	Resolved, Lost               uint64
-	RecentFrom                   uint32
-	Blind                        []Range
+	// Refused are the pending ones whose penalty the backend refused at the
+	// last try, Refusal its words for one of them.
+	Refused    uint64
+	Refusal    string
+	RecentFrom uint32
+	Blind      []Range
 }

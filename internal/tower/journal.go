@@ -12,6 +12,10 @@ type journal struct {
 	records []func()
 }
 
+// maxRecords is how much of one transaction is logged: a block may hold
+// thousands of breaches, and most may be a stranger's junk.
+const maxRecords = 100
+
 func (j *journal) info(text string, attrs ...any) {
 	j.records = append(j.records, func() { j.log.Info(text, attrs...) })
 }
@@ -22,8 +26,11 @@ func (j *journal) warn(text string, attrs ...any) {
 
 // write says it.
 func (j *journal) write() {
-	for _, record := range j.records {
+	for _, record := range j.records[:min(len(j.records), maxRecords)] {
 		record()
+	}
+	if more := len(j.records) - maxRecords; more > 0 {
+		j.log.Warn("and more of the same block", "lines", more)
 	}
 }
 

@@ -3,6 +3,7 @@ package tower
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -106,9 +107,21 @@ func (t *Tower) Ready(ctx context.Context, write bool) error {
 	if err := t.view(ctx, func(Tx, uint32) error { return nil }); err != nil || !write {
 		return err
 	}
-	return t.store.Update(ctx, func(tx Tx) error {
-		return tx.SetIdentity("written", time.Now().UTC().Format(time.RFC3339))
-	})
+	// As much as the largest appointment: a disk on which only a little fits
+	// must not pass for one that works.
+	proof := strings.Repeat("0", probeSize)
+	if err := t.write(ctx, proof); err != nil {
+		return err
+	}
+	return t.write(ctx, time.Now().UTC().Format(time.RFC3339))
+}
+
+// probeSize is how much is written to prove that the store can, in bytes: the
+// largest blob that an operator may allow.
+const probeSize = 1 << 20
+
+func (t *Tower) write(ctx context.Context, value string) error {
+	return t.store.Update(ctx, func(tx Tx) error { return tx.SetIdentity("written", value) })
 }
 
 var _ chain.Tower = (*Tower)(nil)

@@ -167,8 +167,6 @@ func TestTheDialectIsThatOfTheLastRegistration(t *testing.T) {
 		again := towertest.User{Key: alice.Key, Dialect: d}
 		r := b.register(again)
 		b.signedBy(r.Signature, r.Message(d))
-		a := b.add(again, appointment(again, uint32(d), 100))
-		b.signedBy(a.Signature, a.AppointmentReceipt.Message(d))
 		_, err := b.GetAppointment(t.Context(), again.Get(t, teos.Locator{9}))
 		b.wantCause(err, teos.NotFound, d)
 		if got, err := b.Dialect(t.Context(), alice.ID()); got != d || err != nil {
@@ -179,6 +177,44 @@ func TestTheDialectIsThatOfTheLastRegistration(t *testing.T) {
 		t.Errorf("a stranger's dialect is %v, %v", got, err)
 	}
 	towertest.CheckSlots(t, b.store, alice.ID(), 3*slots)
+}
+
+// A registration is not signed. Who gets receipts of the other dialect takes
+// the tower for a cheat: no stranger may bring that about.
+func TestADialectStaysWhileThereAreAppointments(t *testing.T) {
+	b := newBench(t)
+	b.register(alice)
+	b.add(alice, appointment(alice, 1, 100))
+	stranger := towertest.User{Key: alice.Key, Dialect: teos.V1}
+	r := b.register(stranger)
+	b.signedBy(r.Signature, r.Message(teos.V1)) // what was asked for
+	a := b.add(alice, appointment(alice, 2, 100))
+	b.signedBy(a.Signature, a.AppointmentReceipt.Message(teos.V2))
+	if got, err := b.Dialect(t.Context(), alice.ID()); got != teos.V2 || err != nil {
+		t.Errorf("dialect %v, %v", got, err)
+	}
+}
+
+func TestALocatorIsSignedAsItIsWritten(t *testing.T) {
+	b := newBench(t)
+	b.register(alice)
+	a := appointment(alice, 1, 100)
+	b.add(alice, a)
+	lower := a.Locator.String()
+	upper := strings.ToUpper(lower)
+	for _, c := range []struct{ written, signed string }{{lower, lower}, {upper, upper}, {upper, lower}} {
+		s := teos.Sign(alice.Key, teos.GetAppointmentMessage(c.signed))
+		r, err := towertest.Check().GetAppointmentOf(a.Locator[:], c.written, s[:])
+		b.must(err)
+		if w, err := b.GetAppointment(t.Context(), r); err != nil || w.Locator != a.Locator {
+			t.Errorf("written %s, signed %s: %v", c.written, c.signed, err)
+		}
+	}
+	s := teos.Sign(alice.Key, teos.GetAppointmentMessage(upper))
+	r, err := towertest.Check().GetAppointmentOf(a.Locator[:], lower, s[:])
+	b.must(err)
+	_, err = b.GetAppointment(t.Context(), r)
+	b.wantCause(err, teos.AuthenticationFailed, 0)
 }
 
 func TestInvariant7ARepeatCostsNothingAndGetsTheSameReceipt(t *testing.T) {
@@ -318,13 +354,13 @@ func TestASignatureServesOneRequestOnly(t *testing.T) {
 	a := appointment(alice, 1, 100)
 	b.add(alice, a)
 	s := teos.Sign(alice.Key, teos.SubscriptionInfoMessage())
-	r, err := towertest.Check().GetAppointmentOf(a.Locator[:], s[:])
+	r, err := towertest.Check().GetAppointmentOf(a.Locator[:], a.Locator.String(), s[:])
 	b.must(err)
 	_, err = b.GetAppointment(t.Context(), r)
 	b.wantCause(err, teos.AuthenticationFailed, 0)
 	var none teos.Signature
 	none[0] = 31
-	r, err = towertest.Check().GetAppointmentOf(a.Locator[:], none[:])
+	r, err = towertest.Check().GetAppointmentOf(a.Locator[:], a.Locator.String(), none[:])
 	b.must(err)
 	_, err = b.GetAppointment(t.Context(), r)
 	b.wantCause(err, teos.AuthenticationFailed, 0)

@@ -17,7 +17,8 @@ type Registration struct {
 	Signature teos.Signature
 }
 
-// Register starts a user's subscription or extends it.
+// Register starts a user's subscription or extends it. The receipt is in the
+// dialect of the request, whatever the user's appointments are bound to.
 func (t *Tower) Register(ctx context.Context, r inspector.Register) (Registration, error) {
 	var u gatekeeper.User
 	err := t.update(ctx, func(tx Tx, height uint32) (err error) {
@@ -28,7 +29,7 @@ func (t *Tower) Register(ctx context.Context, r inspector.Register) (Registratio
 		return Registration{}, err
 	}
 	receipt := teos.RegistrationReceipt{User: u.ID, Slots: u.Slots, Start: u.Start, Expiry: u.Expiry}
-	return Registration{receipt, teos.Sign(t.key, receipt.Message(u.Dialect))}, nil
+	return Registration{receipt, teos.Sign(t.key, receipt.Message(r.Dialect()))}, nil
 }
 
 // Watched is an appointment, with its tracker if it was triggered.
@@ -38,14 +39,13 @@ type Watched struct {
 }
 
 // GetAppointment returns a user's appointment and what became of it.
-func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) (Watched, error) {
-	signer, err := signerOf(teos.GetAppointmentMessage(r.Locator()), r.Signature())
+func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) (w Watched, err error) {
+	signers, err := askers(r)
 	if err != nil {
 		return Watched{}, err
 	}
-	var w Watched
 	err = t.view(ctx, func(tx Tx, height uint32) error {
-		u, err := t.gatekeeper.Authenticate(tx, signer, height)
+		u, err := t.authenticateOne(tx, signers, height)
 		if err != nil {
 			return err
 		}
@@ -60,6 +60,33 @@ func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) 
 		return err
 	})
 	return w, err
+}
+
+// askers returns who may have signed a question: over the locator as it was
+// written, or, where that has upper-case digits, over the lower-case text.
+func askers(r inspector.GetAppointment) ([]teos.UserID, error) {
+	signer, err := signerOf(teos.GetAppointmentMessage(r.Written()), r.Signature())
+	if err != nil {
+		return nil, err
+	}
+	signers := []teos.UserID{signer}
+	if lower := r.Locator().String(); lower != r.Written() {
+		if signer, err = signerOf(teos.GetAppointmentMessage(lower), r.Signature()); err == nil {
+			signers = append(signers, signer)
+		}
+	}
+	return signers, nil
+}
+
+// authenticateOne returns the first of some signers who is a user.
+func (t *Tower) authenticateOne(tx Tx, signers []teos.UserID, height uint32) (u gatekeeper.User, err error) {
+	for _, signer := range signers {
+		u, err = t.gatekeeper.Authenticate(tx, signer, height)
+		if err == nil || teos.AsError(err).Cause != teos.AuthenticationFailed {
+			return u, err
+		}
+	}
+	return u, err
 }
 
 // Subscription is what a user has left, and for what it was used.

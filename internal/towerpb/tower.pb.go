@@ -394,9 +394,11 @@ func (x *AddAppointmentResponse) GetSubscriptionExpiry() uint32 {
 }
 
 type GetAppointmentRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Locator       []byte                 `protobuf:"bytes,1,opt,name=locator,proto3" json:"locator,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Locator   []byte                 `protobuf:"bytes,1,opt,name=locator,proto3" json:"locator,omitempty"`
+	Signature []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The locator as the user wrote it: the signature is over that text.
+	Written       string `protobuf:"bytes,3,opt,name=written,proto3" json:"written,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -443,6 +445,13 @@ func (x *GetAppointmentRequest) GetSignature() []byte {
 		return x.Signature
 	}
 	return nil
+}
+
+func (x *GetAppointmentRequest) GetWritten() string {
+	if x != nil {
+		return x.Written
+	}
+	return ""
 }
 
 // Tracker is an appointment that was triggered: its answer to the breach.
@@ -985,9 +994,13 @@ type GetTowerInfoResponse struct {
 	// Addresses on which the HTTP API listens now.
 	Api []string `protobuf:"bytes,17,rep,name=api,proto3" json:"api,omitempty"`
 	// What the operator should act on, in plain words; empty when all is well.
-	Warnings      []string `protobuf:"bytes,18,rep,name=warnings,proto3" json:"warnings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Warnings []string `protobuf:"bytes,18,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Of the pending ones, those whose penalty the backend refused at the last
+	// try, and its words for one of them.
+	TrackersRefused uint64 `protobuf:"varint,19,opt,name=trackers_refused,json=trackersRefused,proto3" json:"trackers_refused,omitempty"`
+	Refusal         string `protobuf:"bytes,20,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GetTowerInfoResponse) Reset() {
@@ -1146,6 +1159,20 @@ func (x *GetTowerInfoResponse) GetWarnings() []string {
 	return nil
 }
 
+func (x *GetTowerInfoResponse) GetTrackersRefused() uint64 {
+	if x != nil {
+		return x.TrackersRefused
+	}
+	return 0
+}
+
+func (x *GetTowerInfoResponse) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
 // Failure rides in the details of a gRPC status: a cause of the table of
 // errors in docs/protocol.md.
 type Failure struct {
@@ -1235,10 +1262,11 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"startBlock\x12\x1c\n" +
 	"\tsignature\x18\x03 \x01(\tR\tsignature\x12'\n" +
 	"\x0favailable_slots\x18\x04 \x01(\rR\x0eavailableSlots\x12/\n" +
-	"\x13subscription_expiry\x18\x05 \x01(\rR\x12subscriptionExpiry\"O\n" +
+	"\x13subscription_expiry\x18\x05 \x01(\rR\x12subscriptionExpiry\"i\n" +
 	"\x15GetAppointmentRequest\x12\x18\n" +
 	"\alocator\x18\x01 \x01(\fR\alocator\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x8e\x01\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x18\n" +
+	"\awritten\x18\x03 \x01(\tR\awritten\"\x8e\x01\n" +
 	"\aTracker\x12\x18\n" +
 	"\alocator\x18\x01 \x01(\fR\alocator\x12!\n" +
 	"\fdispute_txid\x18\x02 \x01(\fR\vdisputeTxid\x12!\n" +
@@ -1265,7 +1293,7 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\n" +
 	"BlockRange\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\rR\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\rR\x02to\"\xe9\x04\n" +
+	"\x02to\x18\x02 \x01(\rR\x02to\"\xae\x05\n" +
 	"\x14GetTowerInfoResponse\x12\x19\n" +
 	"\btower_id\x18\x01 \x01(\fR\atowerId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x18\n" +
@@ -1286,7 +1314,9 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\rbreaches_lost\x18\x0f \x01(\x04R\fbreachesLost\x12\x14\n" +
 	"\x05since\x18\x10 \x01(\x03R\x05since\x12\x10\n" +
 	"\x03api\x18\x11 \x03(\tR\x03api\x12\x1a\n" +
-	"\bwarnings\x18\x12 \x03(\tR\bwarnings\"`\n" +
+	"\bwarnings\x18\x12 \x03(\tR\bwarnings\x12)\n" +
+	"\x10trackers_refused\x18\x13 \x01(\x04R\x0ftrackersRefused\x12\x18\n" +
+	"\arefusal\x18\x14 \x01(\tR\arefusal\"`\n" +
 	"\aFailure\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\rR\x05cause\x12+\n" +
 	"\adialect\x18\x02 \x01(\x0e2\x11.vigil.v1.DialectR\adialect\x12\x12\n" +

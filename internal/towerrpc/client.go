@@ -82,7 +82,7 @@ func (c *Client) AddAppointment(ctx context.Context, r inspector.AddAppointment)
 func (c *Client) GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error) {
 	locator, signature := r.Locator(), r.Signature()
 	out, err := c.tower.GetAppointment(ctx, &towerpb.GetAppointmentRequest{
-		Locator: locator[:], Signature: signature[:],
+		Locator: locator[:], Signature: signature[:], Written: r.Written(),
 	})
 	if err != nil {
 		return tower.Watched{}, fromStatus(err)

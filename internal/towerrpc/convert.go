@@ -113,6 +113,7 @@ func infoToPB(i tower.Info) *towerpb.GetTowerInfoResponse {
 		TrackersPending: i.Pending, TrackersConfirmed: i.Confirmed, TrackersRivalled: i.Rivalled,
 		BreachesResolved: i.Resolved, BreachesLost: i.Lost,
 		Since: i.Since.Unix(), Api: i.API, Warnings: i.Warnings,
+		TrackersRefused: i.Refused, Refusal: i.Refusal,
 	}
 	for _, r := range i.Blind {
 		out.Blind = append(out.Blind, &towerpb.BlockRange{From: r.From, To: r.To})
@@ -130,6 +131,7 @@ func infoFromPB(in *towerpb.GetTowerInfoResponse) (i tower.Info, err error) {
 		Users: in.GetUsers(), Appointments: in.GetAppointments(),
 		Pending: in.GetTrackersPending(), Confirmed: in.GetTrackersConfirmed(), Rivalled: in.GetTrackersRivalled(),
 		Resolved: in.GetBreachesResolved(), Lost: in.GetBreachesLost(), RecentFrom: in.GetRecentFrom(),
+		Refused: in.GetTrackersRefused(), Refusal: in.GetRefusal(),
 	}
 	for _, r := range in.GetBlind() {
 		i.Blind = append(i.Blind, tower.Range{From: r.GetFrom(), To: r.GetTo()})

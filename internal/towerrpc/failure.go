@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/internal/towerpb"
 )
 
@@ -21,6 +22,9 @@ func toStatus(err error) error {
 		return status.FromContextError(err).Err()
 	}
 	e := teos.AsError(err)
+	if errors.Is(err, tower.ErrStore) {
+		e = teos.Errorf(teos.Unavailable, "the tower can't use its store now: try again in a minute")
+	}
 	s, detailErr := status.New(grpcCode(e.Cause), e.Text).WithDetails(&towerpb.Failure{
 		Cause: uint32(e.Cause), Dialect: dialectToPB(e.Dialect), Text: e.Text,
 	})

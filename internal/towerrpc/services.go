@@ -42,7 +42,7 @@ func (s *towerService) AddAppointment(ctx context.Context, in *towerpb.AddAppoin
 }
 
 func (s *towerService) GetAppointment(ctx context.Context, in *towerpb.GetAppointmentRequest) (*towerpb.GetAppointmentResponse, error) {
-	r, err := s.check.GetAppointmentOf(in.GetLocator(), in.GetSignature())
+	r, err := s.check.GetAppointmentOf(in.GetLocator(), in.GetWritten(), in.GetSignature())
 	if err != nil {
 		return nil, err
 	}

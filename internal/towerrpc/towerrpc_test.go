@@ -346,6 +346,7 @@ func TestEveryFieldOfInfoCrosses(t *testing.T) {
 		ID: alice.ID(), Network: "regtest", Version: "v1",
 		Stats: tower.Stats{
 			Users: 1, Appointments: 2, Pending: 3, Confirmed: 4, Rivalled: 5, Resolved: 6, Lost: 7, RecentFrom: 8,
+			Refused: 16, Refusal: "fee",
 			Blind: []tower.Range{{From: 9, To: 10}, {From: 11, To: 12}},
 		},
 		Height: 13, SourceHeight: 14, SourceError: "down", Since: time.Unix(15, 0).UTC(),
@@ -363,6 +364,20 @@ func TestEveryFieldOfInfoCrosses(t *testing.T) {
 	got, err := dial(t, socket).Info(soon(t))
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v, %v", got, want, err)
+	}
+}
+
+// A full disk may have room again in a minute: it is no defect of ours.
+func TestAStoreThatFailsIsUnavailable(t *testing.T) {
+	socket := socketPath(t)
+	core := &scripted{ready: func(context.Context, bool) error {
+		return fmt.Errorf("commit: %w: disk is full, /secret", tower.ErrStore)
+	}}
+	serve(t, core, socket)
+	err := dial(t, socket).Ping(soon(t), true)
+	wantCause(t, err, teos.Unavailable)
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("shown: %v", err)
 	}
 }
 

@@ -154,7 +154,7 @@ func (c *Client) Get(ctx context.Context, l teos.Locator) (Held, error) {
 // GetRequest is the body of a request for an appointment.
 func (c *Client) GetRequest(l teos.Locator) map[string]any {
 	return map[string]any{"locator": l.String(),
-		"signature": teos.Sign(c.key, teos.GetAppointmentMessage(l)).String()}
+		"signature": teos.Sign(c.key, teos.GetAppointmentMessage(l.String())).String()}
 }
 
 // Subscription is the answer to get_subscription_info.

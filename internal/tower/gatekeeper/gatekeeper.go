@@ -30,6 +30,8 @@ type User struct {
 type Store interface {
 	// User returns the user with this key, or ErrNoUser.
 	User(id teos.UserID) (User, error)
+	// HasAppointments tells whether a user has any appointment.
+	HasAppointments(userRow int64) (bool, error)
 	// PutUser inserts a user whose Row is 0, else replaces that row.
 	PutUser(u User) error
 	// DropExpired deletes the appointments of each user whose Expiry is at
@@ -57,7 +59,7 @@ type Gatekeeper struct{ terms Terms }
 func New(t Terms) *Gatekeeper { return &Gatekeeper{terms: t} }
 
 // Register starts or extends a subscription at a height, and notes the dialect
-// that the user speaks from now on. Slots and expiry both grow, always: the
+// that the user speaks from now on, if it has no appointments in another. Slots and expiry both grow, always: the
 // clients of v2 refuse a receipt where they did not. Where either would pass
 // 2^32-1 it fails with teos.RegistrationRefused and changes nothing.
 func (g *Gatekeeper) Register(s Store, id teos.UserID, d teos.Dialect, height uint32) (User, error) {
@@ -77,8 +79,26 @@ func (g *Gatekeeper) Register(s Store, id teos.UserID, d teos.Dialect, height ui
 		return User{}, teos.Errorf(teos.RegistrationRefused,
 			"this subscription is as large as it can be").In(u.Dialect)
 	}
-	u.Dialect, u.Slots, u.Expiry = d, uint32(slots), uint32(expiry)
+	u.Slots, u.Expiry = uint32(slots), uint32(expiry)
+	if u.Dialect, err = dialect(s, u, d); err != nil {
+		return User{}, err
+	}
 	return u, s.PutUser(u)
+}
+
+// dialect returns the dialect of a user who registers in one. A registration is
+// not signed, so anybody can send one for any key; and a client that gets the
+// other dialect's receipts takes the tower for a cheat and leaves it for good.
+// So the dialect stays while there are appointments.
+func dialect(s Store, u User, d teos.Dialect) (teos.Dialect, error) {
+	if u.Row == 0 || u.Dialect == d {
+		return d, nil
+	}
+	bound, err := s.HasAppointments(u.Row)
+	if bound {
+		return u.Dialect, err
+	}
+	return d, err
 }
 
 // Authenticate returns the user who signed a message, if it is registered and

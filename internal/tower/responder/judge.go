@@ -2,6 +2,7 @@ package responder
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -68,8 +69,8 @@ func watches(row int64, penalty chain.Tx) []Watch {
 // disputeWatch watches what a dispute spends: a commitment transaction has one
 // input (BOLT 3), and of what is none only the first is watched.
 func disputeWatch(row int64, dispute chain.Tx) []Watch {
-	if len(dispute.Inputs) == 0 {
-		return nil
+	if len(dispute.Inputs) == 0 || dispute.Inputs[0].Index == math.MaxUint32 {
+		return nil // not known, or a coinbase: it spends what nobody else can
 	}
 	return []Watch{{Outpoint: dispute.Inputs[0], Row: row, OfDispute: true}}
 }

@@ -44,13 +44,17 @@ func (t *tx) Stats() (tower.Stats, error) {
 		       (SELECT COUNT(*) FROM trackers WHERE spend IN (?, ?)),
 		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
 		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
-		       COALESCE((SELECT MIN(height) FROM recent_transactions), 0)`,
+		       COALESCE((SELECT MIN(height) FROM recent_transactions), 0),
+		       (SELECT COUNT(*) FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0),
+		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
+		                 ORDER BY tries DESC LIMIT 1), '')`,
 		[]any{
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
-			responder.ByPenalty, responder.ByRival,
+			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
 		},
 		[]any{
 			&s.Users, &s.Appointments, &s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
+			&s.Refused, &s.Refusal,
 		})
 	if err != nil {
 		return s, err

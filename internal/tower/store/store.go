@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
-	_ "modernc.org/sqlite" // the driver "sqlite", pure Go
+	"modernc.org/sqlite" // also the driver "sqlite", pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"vigil/internal/tower"
 )
@@ -34,18 +36,31 @@ const readers = 4
 // It refuses a store of a newer version. Damage inside the file shows when it
 // is met: checking all of it at each start would take minutes in a large one.
 func Open(ctx context.Context, file string) (*DB, error) {
+	if err := private(file); err != nil {
+		return nil, err
+	}
 	write, err := open(file, "immediate", 1)
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, write); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store %s: %w", file, err), write.Close())
+		return nil, errors.Join(fmt.Errorf("open the store %s: %w", file, named(err)), write.Close())
 	}
 	read, err := open(file, "deferred", readers)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	return &DB{write: write, read: read}, nil
+}
+
+// private makes a new store readable for this user only, and with it the files
+// that SQLite puts beside it.
+func private(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	return f.Close()
 }
 
 func open(file, lock string, conns int) (*sql.DB, error) {
@@ -76,6 +91,7 @@ func (db *DB) View(ctx context.Context, f func(tower.Tx) error) error {
 }
 
 func inTx(ctx context.Context, db *sql.DB, f func(tower.Tx) error) (err error) {
+	defer func() { err = named(err) }()
 	sqlTx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
@@ -97,6 +113,23 @@ func inTx(ctx context.Context, db *sql.DB, f func(tower.Tx) error) (err error) {
 	}
 	committed = true
 	return nil
+}
+
+// named marks what the file or its disk is to blame for as tower.ErrStore. What
+// else SQLite complains of (a constraint, a statement) is a defect of ours.
+func named(err error) error {
+	var driver *sqlite.Error
+	if !errors.As(err, &driver) {
+		return err
+	}
+	const primary = 0xff // the rest of a code only says more
+	switch driver.Code() & primary {
+	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", tower.ErrStore, err)
+	}
+	return err
 }
 
 // tx implements tower.Tx. Each method of it is one statement or a few.

@@ -22,6 +22,12 @@ func (t *tx) User(id teos.UserID) (gatekeeper.User, error) {
 	return u, err
 }
 
+// HasAppointments implements gatekeeper.Store.
+func (t *tx) HasAppointments(userRow int64) (bool, error) {
+	return t.one("look for appointments", `SELECT 1 FROM appointments WHERE user_id = ? LIMIT 1`,
+		[]any{userRow}, []any{new(int)})
+}
+
 // PutUser implements gatekeeper.Store.
 func (t *tx) PutUser(u gatekeeper.User) error {
 	if u.Row == 0 {

@@ -98,8 +98,8 @@ func (u User) Add(t testing.TB, a teos.Appointment) inspector.AddAppointment {
 // Get returns the signed question for an appointment.
 func (u User) Get(t testing.TB, l teos.Locator) inspector.GetAppointment {
 	t.Helper()
-	signature := teos.Sign(u.Key, teos.GetAppointmentMessage(l))
-	r, err := Check().GetAppointmentOf(l[:], signature[:])
+	signature := teos.Sign(u.Key, teos.GetAppointmentMessage(l.String()))
+	r, err := Check().GetAppointmentOf(l[:], l.String(), signature[:])
 	must(t, err)
 	return r
 }
