@@ -187,7 +187,9 @@ func (f *Follower) round(ctx context.Context) (more bool, err error) {
 	}
 	if f.mayHaveForked(tip, best) {
 		left, err := f.leaveBranch(ctx, tip, best)
-		if left || err != nil {
+		// What there is to compare with may be gone for good. If so, then
+		// the next block is, too, and advance knows what to do.
+		if gone := isMissing(err) && best > tip.Height; left || err != nil && !gone {
 			return left, err
 		}
 	}

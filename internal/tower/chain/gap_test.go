@@ -80,6 +80,34 @@ func TestInvariant3AFlappingBackendIsNoGap(t *testing.T) {
 	})
 }
 
+// A reorg was noticed, and before the fork was found the source threw away what
+// it must be compared with.
+func TestAForkThatWasPrunedIsAGap(t *testing.T) {
+	for name, wrap := range map[string]func(r *rig) chain.Source{
+		"pruned":        func(r *rig) chain.Source { return r.source },
+		"not to be had": func(r *rig) chain.Source { return wordless{r.chain} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 20, func(r *rig) {
+				r.source = wrap(r)
+				r.start()
+				r.chain.Fork(18)
+				r.chain.MineEmpty(5)
+				r.serve(1, r.down) // block 21, which does not stand on ours
+				r.settle()
+				r.chain.MineEmpty(37)
+				r.chain.Prune(50)
+				r.chain.Heal(chaintest.BlockCall)
+				r.pass(time.Hour)
+				r.wantTip()
+				if err := r.follower.Status().Err; err != nil {
+					t.Errorf("behind the gap all is well, but: %v", err)
+				}
+			})
+		})
+	}
+}
+
 func (r *rig) stats() tower.Stats {
 	r.t.Helper()
 	if err := r.tower.Claim(r.t.Context(), "regtest"); err != nil {
