@@ -59,7 +59,10 @@ func (r *rig) quiet() error {
 	if h, wanted, err := r.tower.WantsRescan(ctx); err != nil || wanted {
 		return fmt.Errorf("block %d is not judged (%w)", h.Height, err)
 	}
-	err = nil
+	due, _, err := r.tower.DuePenalties(ctx, responder.AtBlock, 0, 1)
+	if err == nil && len(due) > 0 {
+		err = fmt.Errorf("penalty %v is due", due[0].Penalty.ID)
+	}
 	r.ref.each(func(_ *user, k *kept) {
 		if k.tracker != nil {
 			err = errors.Join(err, r.published(k.tracker))
@@ -232,7 +235,7 @@ func (r *rig) compareTracker(got responder.Tracker, want *tracker) error {
 		differ("dispute is known", got.Dispute.Raw != nil, want.seen),
 		differ("penalty", string(got.Penalty.Raw), string(serialized(want.penalty))), differ("judged", got.Judged, want.judged),
 		differ("spend", got.Spend, spend), differ("spender", got.Spender, spender), differ("spent at", got.SpentAt, at))
-	if spend == responder.Unspent && !r.faulty && !r.armed {
+	if spend == responder.Unspent && !r.faulty {
 		err = errors.Join(err, differ("tried at", got.TriedAt, r.ref.tip.Height))
 	}
 	return err

@@ -90,7 +90,6 @@ var (
 // commits, and fails or dies at one of them.
 type journal struct {
 	tower.Store
-	source chain.Source
 	mu     sync.Mutex
 	events *[]*event
 	sent   *[]sending

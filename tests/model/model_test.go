@@ -36,7 +36,7 @@ func run(t *testing.T, s sequence) (failed error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // t.TempDir does it again
+	defer os.RemoveAll(dir)
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, dir, s.Config)
 		for i, st := range s.Steps {
@@ -105,8 +105,27 @@ func (s sequence) String() string {
 	return strings.TrimSuffix(b.String(), ", ") + "}}"
 }
 
+// regressions are sequences at which the tower once was elsewhere. What a step
+// does follows from the steps' code: where that changes, they lose their point.
+var regressions = map[string]sequence{
+	"a reorg below what the source prunes before it is followed": {4291241404, []step{
+		{"add", 2600243245}, {"slow", 1322068771}, {"refuse", 3252144957}, {"reorg", 414911917},
+		{"bury", 1232736652}, {"fail", 2428368517}, {"prune", 2815375001},
+	}},
+}
+
+func TestRegressions(t *testing.T) {
+	for name, s := range regressions {
+		t.Run(name, func(t *testing.T) {
+			if err := run(t, s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestTheTowerIsWhereTheReferenceIs(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { check(t, seed) })
 	}
 	seed := rand.Uint64()

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -30,6 +31,7 @@ func (r *reference) apply(e *event) error {
 		return e.compare(r.register(e.user, e.dialect))
 	case adding:
 		return e.compare(r.add(e.user, e.plan))
+	default:
 	}
 	if !e.done {
 		return nil
@@ -67,7 +69,7 @@ func (r *reference) follow(e *event) error {
 		return nil
 	default:
 		if r.headers[b.Height] != b {
-			return fmt.Errorf("a rescan of a block that is not ours")
+			return errors.New("a rescan of a block that is not ours")
 		}
 		if r.headers[b.Height-1] == nil {
 			r.skip(b.Height - 1)
@@ -150,7 +152,7 @@ func (r *reference) disconnect(fork uint32) error {
 	// The source may have changed its mind while it was asked.
 	if !slices.ContainsFunc(r.world.shown, stands(b)) ||
 		!slices.ContainsFunc(r.world.shown, func(tip *chain.Block) bool { return !next(tip) }) {
-		return fmt.Errorf("no branch of the source leaves ours there")
+		return errors.New("no branch of the source leaves ours there")
 	}
 	r.undo(fork)
 	r.tip = b

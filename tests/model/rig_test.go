@@ -206,9 +206,6 @@ func (r *rig) heal() {
 	if r.process != nil {
 		r.journal.arm(0, before, false)
 	}
-	if r.armed {
-		wait(time.Minute) // a try that could not be noted is made again
-	}
 	r.faulty, r.armed = false, false
 }
 
