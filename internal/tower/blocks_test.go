@@ -34,8 +34,8 @@ func TestABreachIsAnsweredForEveryUser(t *testing.T) {
 	}
 	trackers, tip, err := b.DuePenalties(t.Context(), responder.AtBlock, 0, 10)
 	b.must(err)
-	if len(trackers) != 2 || tip != 11 {
-		t.Errorf("%d penalties are due at %d", len(trackers), tip)
+	if len(trackers) != 2 || tip.Height != 11 {
+		t.Errorf("%d penalties are due at %d", len(trackers), tip.Height)
 	}
 	for _, u := range []towertest.User{alice, bob} {
 		w := b.get(u, 1)
@@ -211,8 +211,8 @@ func TestInvariant6TheNextStartContinues(t *testing.T) {
 	b.open() // a second tower over the same file: nothing of the first one is known
 	due, tip, err := b.DuePenalties(t.Context(), responder.All, 0, 10)
 	b.must(err)
-	if len(due) != 1 || tip != 11 {
-		t.Errorf("%d due at %d", len(due), tip)
+	if len(due) != 1 || tip.Height != 11 {
+		t.Errorf("%d due at %d", len(due), tip.Height)
 	}
 	if again := b.add(alice, appointment(alice, 2, 0)); again.StartBlock != accepted.StartBlock {
 		t.Errorf("the receipt changed: %+v", again)

@@ -76,23 +76,29 @@ func atTip(tx Tx, f func(tx Tx, height uint32) error) error {
 }
 
 // DuePenalties implements responder.Ledger.
-func (t *Tower) DuePenalties(ctx context.Context, scope responder.Scope, after int64, limit int) (due []responder.Tracker, tip uint32, err error) {
+func (t *Tower) DuePenalties(ctx context.Context, scope responder.Scope, after int64, limit int) (due []responder.Tracker, tip chain.Header, err error) {
 	err = t.store.View(ctx, func(tx Tx) error {
-		h, found, err := tx.Tip()
-		if err != nil || !found {
+		var found bool
+		if tip, found, err = tx.Tip(); err != nil || !found {
 			return err
 		}
-		tip = h.Height
-		due, err = tx.Due(tip, scope, after, limit)
+		due, err = tx.Due(tip.Height, scope, after, limit)
 		return err
 	})
 	return due, tip, err
 }
 
 // NoteTries implements responder.Ledger.
-func (t *Tower) NoteTries(ctx context.Context, tried []responder.Tracker) error {
+func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []responder.Tracker) error {
 	return t.store.Update(ctx, func(tx Tx) error {
+		now, _, err := tx.Header(tip.Height)
+		if err != nil {
+			return err
+		}
 		for _, tr := range tried {
+			if now.Hash != tip.Hash {
+				tr.TriedAt = 0
+			}
 			if err := tx.NoteTry(tr); err != nil {
 				return err
 			}

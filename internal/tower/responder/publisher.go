@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"vigil/internal/tower/chain"
 )
 
 // Limits of the publisher.
@@ -23,11 +25,12 @@ const (
 // Ledger is where the publisher learns what is due and notes what it did.
 // Every call is one transaction.
 type Ledger interface {
-	// DuePenalties returns unspent trackers as Store.Due does, with the
-	// tip's height for now.
-	DuePenalties(ctx context.Context, scope Scope, after int64, limit int) (due []Tracker, tip uint32, err error)
-	// NoteTries records tries.
-	NoteTries(ctx context.Context, tried []Tracker) error
+	// DuePenalties returns unspent trackers as Store.Due does, with the tip
+	// for now.
+	DuePenalties(ctx context.Context, scope Scope, after int64, limit int) (due []Tracker, tip chain.Header, err error)
+	// NoteTries records tries that were made for a tip. Where a reorg has
+	// left it meanwhile, they don't count: what was tried stays due.
+	NoteTries(ctx context.Context, tip chain.Header, tried []Tracker) error
 }
 
 // Broadcaster is the backend's mempool. See chain.Source.

@@ -247,9 +247,9 @@ type failing struct {
 	times int
 }
 
-func (f *failing) DuePenalties(ctx context.Context, scope responder.Scope, after int64, limit int) ([]responder.Tracker, uint32, error) {
+func (f *failing) DuePenalties(ctx context.Context, scope responder.Scope, after int64, limit int) ([]responder.Tracker, chain.Header, error) {
 	if f.times--; f.times >= 0 {
-		return nil, 0, errors.New("disk I/O error")
+		return nil, chain.Header{}, errors.New("disk I/O error")
 	}
 	return f.Ledger.DuePenalties(ctx, scope, after, limit)
 }

@@ -62,7 +62,7 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 		if s != Untried && r.done[t.Row] {
 			continue
 		}
-		if r.publish(ctx, &t, tip); ctx.Err() != nil {
+		if r.publish(ctx, &t, tip.Height); ctx.Err() != nil {
 			return false
 		}
 		if s == Untried || r.scope == Refused {
@@ -71,7 +71,7 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 		r.refused = r.refused || !t.Accepted
 		tried = append(tried, t)
 	}
-	if err := r.ledger.NoteTries(ctx, tried); err != nil {
+	if err := r.ledger.NoteTries(ctx, tip, tried); err != nil {
 		r.err = err
 	} else if s == Untried {
 		r.after[s] = 0 // what comes meanwhile may have a lower row
