@@ -112,6 +112,13 @@ var regressions = map[string]sequence{
 		{"add", 2600243245}, {"slow", 1322068771}, {"refuse", 3252144957}, {"reorg", 414911917},
 		{"bury", 1232736652}, {"fail", 2428368517}, {"prune", 2815375001},
 	}},
+	"a reorg while a penalty is on its way": {34366514, []step{
+		{"add", 1025729952}, {"add", 931022438}, {"register", 1615836178}, {"add", 1577624835}, {"breach", 56579218},
+		{"breach", 4168318951}, {"breach", 126877029}, {"breach", 148131944}, {"mine", 1322893111},
+		{"breach", 1228024222}, {"shrink", 883670785}, {"add", 4075030198}, {"slow", 4126473992},
+		{"breach", 3055681111}, {"confirm", 642287899}, {"breach", 2087777598}, {"flap", 2817065938},
+		{"fail", 4122862607}, {"reorg", 2524177265},
+	}},
 }
 
 func TestRegressions(t *testing.T) {

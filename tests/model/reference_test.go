@@ -109,7 +109,10 @@ func (r *reference) register(n int, d teos.Dialect) answer {
 	if u.expiry <= height {
 		u.start = height
 	}
-	u.dialect, u.free, u.expiry = d, uint32(slots), uint32(expiry)
+	if len(u.kept) == 0 {
+		u.dialect = d // else a stranger could change it: nobody signs this
+	}
+	u.free, u.expiry = uint32(slots), uint32(expiry)
 	u.given += uint64(r.terms.Slots)
 	r.users[n] = u
 	id := towertest.NewUser(byte(n), d).ID()
