@@ -42,6 +42,7 @@ type rig struct {
 	plans  []asked
 	armed  bool // a transaction may fail
 	lag    atomic.Int64
+	slowed bool // there has been a lag
 	*process
 }
 
@@ -190,7 +191,7 @@ func (r *rig) settle() error {
 	if busy != nil && !r.faulty {
 		return fmt.Errorf("stuck: %w", busy)
 	}
-	if busy == nil {
+	if busy == nil && !r.slowed { // a slow round may stand on what was shown long ago
 		r.world.shown = append(r.world.shown[:0], r.world.chain.Best())
 	}
 	return r.compare()

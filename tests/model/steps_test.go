@@ -393,6 +393,7 @@ func (c choice) garble(raw []byte) []byte {
 
 // slow lets all calls take their time, or no call any more.
 func (c choice) slow() error {
+	c.slowed = true
 	c.lag.Store(int64(c.pick(0, 0, 3, 20)) * int64(time.Second))
 	return nil
 }
