@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
 # The longest one package's tests may take.
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 20m
 # How long `make fuzz` spends on each target.
 FUZZTIME ?= 10s
 

@@ -30,6 +30,9 @@ func infoCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if canonical(r["network"]) == "" {
+		return fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
+	}
 	dir, err := dataDir(r)
 	if err != nil {
 		return err
@@ -42,7 +45,7 @@ func infoCommand(ctx context.Context, args []string, out io.Writer) error {
 	defer cancel()
 	info, err := client.Info(ctx)
 	if err = errors.Join(err, client.Close()); err != nil {
-		return fmt.Errorf("no tower answers in %s (%w): is it running, and is this its data directory?", dir, err)
+		return fmt.Errorf("no tower answers in %s: is it running, and is this its directory (--data-dir, --network)?", dir)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "   ")

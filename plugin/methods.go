@@ -83,7 +83,7 @@ func (n *node) method(name, usage, description string, positional []string, chec
 }
 
 func (n *node) notRunning() error {
-	return teos.Errorf(teos.Unavailable, "the tower does not run now: %s", *n.reason.Load())
+	return teos.Errorf(teos.Unavailable, "the tower does not run now: %s; try again in a few seconds", *n.reason.Load())
 }
 
 func register(i *inspector.Inspector, params []byte) (request, error) {

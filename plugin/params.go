@@ -23,7 +23,7 @@ func object(params json.RawMessage, positional, others []string) ([]byte, error)
 			return nil, teos.Errorf(teos.NotJSON, "the parameters are no JSON")
 		}
 		if len(list) > len(positional) {
-			return nil, teos.Errorf(teos.WrongType, "%d parameters where at most %d are expected: %s",
+			return nil, teos.Errorf(teos.WrongType, "%d parameters where at most %d are expected (%s)",
 				len(list), len(positional), strings.Join(positional, " "))
 		}
 		for i, value := range list {

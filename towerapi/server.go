@@ -209,7 +209,7 @@ func (s *Server) Run(ctx context.Context) error {
 // listen tries until it succeeds; nil says that ctx ended first.
 func (s *Server) listen(ctx context.Context) net.Listener {
 	for wait := s.timing.retry; ctx.Err() == nil; wait = min(2*wait, s.timing.maxRetry) {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.bind)
+		l, err := new(net.ListenConfig).Listen(ctx, family(s.bind), s.bind)
 		if err == nil {
 			s.setAddr(l.Addr().String())
 			s.log.Info("the API listens", "address", s.Addr())
@@ -221,6 +221,16 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 		pause(ctx, wait)
 	}
 	return nil
+}
+
+// family keeps 0.0.0.0 to IPv4, as whoever wrote it means; Go would open IPv6,
+// too.
+func family(bind string) string {
+	host, _, err := net.SplitHostPort(bind)
+	if addr, errAddr := netip.ParseAddr(host); err == nil && errAddr == nil && addr.Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // serve lets clients in until ctx ends or the store fails. Who was let in

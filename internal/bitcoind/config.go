@@ -156,7 +156,7 @@ func (c *credentials) renewed(refused login) bool {
 func readCookie(file string) (login, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return login{}, fmt.Errorf("cookie of the node, is it running?: %w", err)
+		return login{}, fmt.Errorf("cookie of the node: is it running? If so, name its cookie file, or a user and password in its URL: %w", err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, 1024))
