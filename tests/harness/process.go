@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -116,13 +118,30 @@ func tail(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// FreeAddress returns an address on 127.0.0.1 that nothing listens on.
+// Ports of FreeAddress: below those that the system gives to outgoing
+// connections, which could take one between its choice and its use.
+const (
+	lowestPort = 10000
+	ports      = 20000
+)
+
+// FreeAddress returns an address on 127.0.0.1 that nothing listens on, and that
+// no other call of this process has returned.
 func FreeAddress(t T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.N(ports))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if _, given := givenAddresses.LoadOrStore(address, true); !given {
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatalf("find a free port: none in a thousand tries")
+	return ""
 }
+
+var givenAddresses sync.Map
