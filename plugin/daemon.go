@@ -93,6 +93,7 @@ func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
 	}
 	publisher := responder.NewPublisher(t, d.source, d.log)
 	t.OnPenaltyDue(publisher.Wake)
+	t.OnUnrecorded(publisher.Unrecorded)
 
 	// Not ctx: the chain is followed until the doors are closed.
 	chainCtx, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -91,17 +91,17 @@ type UserStore interface {
 // StatsStore is what the operator sees.
 type StatsStore interface {
 	Stats() (Stats, error)
+	// Breaches returns breaches, the last row first.
+	Breaches(q BreachQuery) ([]Breach, error)
 	// Identity returns what Update last wrote under a name, "" if nothing;
 	// SetIdentity writes it.
 	Identity(name string) (string, error)
 	SetIdentity(name, value string) error
 }
 
-// Resolution is a breach that is over.
+// Resolution is a breach that is over. Its appointment is still stored.
 type Resolution struct {
 	Tracker responder.Tracker
-	User    int64
-	Locator teos.Locator
 	Height  uint32
 	When    time.Time
 }

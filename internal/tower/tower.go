@@ -34,6 +34,7 @@ type Tower struct {
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
 	penaltyDue func()
+	unrecorded func([]responder.Answer)
 }
 
 // New returns a Tower over a store, which must be the same from start to start
@@ -43,12 +44,17 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 		key: key, store: s, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
 		penaltyDue: func() {},
+		unrecorded: func([]responder.Answer) {},
 	}
 }
 
 // OnPenaltyDue sets what is called after each commit that may have left a
 // penalty to publish. It must not block. Not safe once the Tower is in use.
 func (t *Tower) OnPenaltyDue(f func()) { t.penaltyDue = f }
+
+// OnUnrecorded sets what is called with the answers to breaches that the store
+// can't record now. It must not block. Not safe once the Tower is in use.
+func (t *Tower) OnUnrecorded(f func([]responder.Answer)) { t.unrecorded = f }
 
 // ID returns the tower's public key, by which its users know it.
 func (t *Tower) ID() teos.UserID { return teos.NewUserID(t.key.PubKey()) }

@@ -32,7 +32,7 @@ func (f *Follower) advance(ctx context.Context, tip Header, best uint32) error {
 			return f.notNext()
 		}
 		if err := f.tower.Connect(ctx, b); err != nil {
-			return fmt.Errorf("process block %d: %w", height, err)
+			return f.glance(ctx, height, best, fmt.Errorf("process block %d: %w", height, err))
 		}
 		f.forked, f.hinted = false, false // this block has told
 		f.config.Log.Debug("block processed", "height", height, "hash", b.Hash, "txs", len(b.Txs))

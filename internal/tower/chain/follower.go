@@ -73,6 +73,9 @@ type Follower struct {
 
 	told time.Time // of the failure that lasts
 
+	glanceFrom, glanced uint32 // blocks that were looked at, not processed
+	glancedAt           time.Time
+
 	mu     sync.Mutex
 	status Status
 }
@@ -242,7 +245,10 @@ func (f *Follower) leaveBranch(ctx context.Context, tip Header, best uint32) (le
 	f.forked = false
 	f.config.Log.Warn("reorg", "from", tip.Height, "fork", fork, "best", best)
 	if common {
-		return true, f.tower.Disconnect(ctx, fork)
+		if err := f.tower.Disconnect(ctx, fork); err != nil {
+			return false, f.glance(ctx, fork+1, best, fmt.Errorf("leave a branch: %w", err))
+		}
+		return true, nil
 	}
 	b, err := f.fetch(ctx, fork+1)
 	if err != nil {

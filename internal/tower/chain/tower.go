@@ -28,6 +28,10 @@ type Tower interface {
 	Begin(ctx context.Context, b *Block) error
 	// Connect processes the block that stands on the tip.
 	Connect(ctx context.Context, b *Block) error
+	// Glance answers the breaches in a block above the tip that can't be
+	// processed now, as far as that goes without a change to the store. It
+	// is no replacement: the block is still to be processed.
+	Glance(ctx context.Context, b *Block) error
 	// Disconnect undoes every block above a height.
 	Disconnect(ctx context.Context, fork uint32) error
 

@@ -21,11 +21,13 @@ func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx
 		}
 		return DisputeSeen(s, row, dispute, height)
 	}
+	before := max(height, 1) - 1
+	t := Tracker{Row: row, DisputeAt: height, Penalty: penalty, Judged: before}
+	t.describe(dispute)
 	if !keeps(dispute) {
 		dispute = chain.Tx{ID: dispute.ID}
 	}
-	before := max(height, 1) - 1
-	t := Tracker{Row: row, Dispute: dispute, DisputeAt: height, Penalty: penalty, Judged: before}
+	t.Dispute = dispute
 	if err := s.InsertTracker(t); err != nil {
 		return err
 	}
@@ -41,6 +43,7 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	// What lies between this block and the one that it was judged by last
 	// may hold a spend, where the dispute moved down.
 	t.DisputeAt, t.Judged = height, min(t.Judged, max(height, 1)-1)
+	t.describe(dispute)
 	if t.Dispute.Raw == nil && keeps(dispute) {
 		t.Dispute = dispute
 		if err := s.AddWatches(disputeWatch(row, dispute)); err != nil {
@@ -48,6 +51,15 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 		}
 	}
 	return s.PutTracker(t)
+}
+
+// describe notes what a dispute tells of the penalty.
+func (t *Tracker) describe(dispute chain.Tx) {
+	if dispute.Raw == nil || t.Spent != nil {
+		return
+	}
+	t.Spent = spentOutputs(dispute, t.Penalty)
+	t.Doubtful = t.Spent == nil
 }
 
 // maxDispute is how large a dispute may be to be kept, in bytes, so that it can

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
+	"sync"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"vigil/internal/tower/chain"
 )
@@ -15,9 +19,9 @@ const (
 	batch = 64
 	// publishTimeout bounds one answer of the backend.
 	publishTimeout = 30 * time.Second
-	// retryRefused is when a refused penalty is tried again although no
+	// RetryRefused is when a refused penalty is tried again although no
 	// block came: a full mempool or a backend that was down may be over.
-	retryRefused = 30 * time.Second
+	RetryRefused = 30 * time.Second
 	// maxReason is how much of a backend's answer is kept, in bytes.
 	maxReason = 300
 )
@@ -46,11 +50,16 @@ type Publisher struct {
 	out    Broadcaster
 	log    *slog.Logger
 	wake   chan struct{}
+
+	mu      sync.Mutex
+	waiting map[txid]Tracker // to be published unrecorded
 }
+
+type txid = chainhash.Hash
 
 // NewPublisher returns a Publisher; Run does its work.
 func NewPublisher(l Ledger, out Broadcaster, log *slog.Logger) *Publisher {
-	return &Publisher{ledger: l, out: out, log: log, wake: make(chan struct{}, 1)}
+	return &Publisher{ledger: l, out: out, log: log, wake: make(chan struct{}, 1), waiting: map[txid]Tracker{}}
 }
 
 // Wake says that something may be due. It never blocks.
@@ -64,11 +73,12 @@ func (p *Publisher) Wake() {
 // Run publishes what is due until ctx ends. Its first round takes every
 // unspent penalty: the node may have lost its mempool while we were away.
 func (p *Publisher) Run(ctx context.Context) {
-	retry := time.NewTimer(retryRefused)
+	retry := time.NewTimer(RetryRefused)
 	retry.Stop()
 	defer retry.Stop()
 	armed := false
-	for scope := All; ; {
+	first := true
+	for scope := All; ; first = false {
 		refused, err := p.publishDue(ctx, scope)
 		if ctx.Err() != nil {
 			return
@@ -80,8 +90,9 @@ func (p *Publisher) Run(ctx context.Context) {
 		}
 		// A timer that runs already is left alone: wakes that come often
 		// must not put a retry off for ever.
-		if (refused || err != nil) && !armed {
-			retry.Reset(retryRefused)
+		// After a start nobody knows what was refused before.
+		if (refused || err != nil || first) && !armed {
+			retry.Reset(RetryRefused)
 			armed = true
 		}
 		select {
@@ -96,19 +107,16 @@ func (p *Publisher) Run(ctx context.Context) {
 
 // publish hands a penalty to the backend, after its dispute if a reorg has
 // taken that out of the chain.
-func (p *Publisher) publish(ctx context.Context, t *Tracker, tip uint32) {
+func (p *Publisher) publish(ctx context.Context, t *Tracker) error {
 	var errDispute error
 	if t.DisputeAt == 0 && t.Dispute.Raw != nil {
 		errDispute = p.send(ctx, t.Dispute.Raw)
 	}
 	err := p.send(ctx, t.Penalty.Raw)
-	if ctx.Err() != nil {
-		return // the backend has said nothing
-	}
 	if err != nil && errDispute != nil {
 		err = errors.Join(errDispute, err)
 	}
-	p.note(t, tip, err)
+	return err
 }
 
 func (p *Publisher) send(ctx context.Context, tx []byte) error {
@@ -120,7 +128,8 @@ func (p *Publisher) send(ctx context.Context, tx []byte) error {
 func (p *Publisher) note(t *Tracker, tip uint32, err error) {
 	first := t.Tries == 0
 	was := t.Accepted
-	t.Tries, t.TriedAt, t.Accepted, t.Reason = t.Tries+1, tip, err == nil, reason(err)
+	t.Tries = t.Tries + 1 - t.Tries/math.MaxUint32 // it stays at its most
+	t.TriedAt, t.Accepted, t.Reason = tip, err == nil, reason(err)
 	attrs := []any{"penalty", t.Penalty.ID, "dispute", t.Dispute.ID, "tries", t.Tries}
 	switch {
 	case err == nil && (first || !was):

@@ -3,6 +3,8 @@ package responder
 import (
 	"context"
 	"errors"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
 // round is one pass over what is due.
@@ -13,6 +15,9 @@ type round struct {
 	// that were published already, before their turn.
 	after map[Scope]int64
 	done  map[int64]bool
+	// answers are what the backend said of each penalty: ten thousand users
+	// may hand in the same one, and once in a round is enough.
+	answers map[chainhash.Hash]error
 
 	refused bool
 	err     error
@@ -22,7 +27,10 @@ type round struct {
 // refused. A try that can't be noted is repeated at worst: it must not keep
 // what comes after it waiting, so the round goes on, and fails at its end.
 func (p *Publisher) publishDue(ctx context.Context, s Scope) (refused bool, err error) {
-	r := &round{Publisher: p, scope: s, after: map[Scope]int64{}, done: map[int64]bool{}}
+	r := &round{
+		Publisher: p, scope: s,
+		after: map[Scope]int64{}, done: map[int64]bool{}, answers: map[chainhash.Hash]error{},
+	}
 	for r.step(ctx) {
 		if ctx.Err() != nil {
 			return r.refused, ctx.Err()
@@ -34,19 +42,25 @@ func (p *Publisher) publishDue(ctx context.Context, s Scope) (refused bool, err 
 // step publishes a batch and returns whether there may be another. What was
 // never tried goes first, before each batch of what was: a breach that is found
 // while thousands of refused penalties are tried again must not stand in line
-// behind them. Refused ones come last, a single batch of those that were tried
-// least: what strangers make the tower try in vain costs the node little.
+// behind them. What is doubtful comes after all that is not, and of what was
+// refused only a single batch is tried, of those that were tried least: what
+// strangers make the tower try in vain costs the node little.
 func (r *round) step(ctx context.Context) (more bool) {
-	if r.batch(ctx, Untried) {
-		return true
+	if r.unrecorded(ctx); ctx.Err() != nil {
+		return false
 	}
-	if r.scope != Refused {
-		return r.batch(ctx, r.scope)
+	scope := r.scope
+	if scope == Refused {
+		scope = AtBlock
 	}
-	if r.batch(ctx, AtBlock) {
-		return true
+	for _, s := range []Scope{Untried, scope, Doubtful} {
+		if r.batch(ctx, s) {
+			return true
+		}
 	}
-	r.batch(ctx, Refused)
+	if r.scope == Refused && ctx.Err() == nil {
+		r.batch(ctx, Refused)
+	}
 	return false
 }
 
@@ -57,24 +71,42 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 		return false
 	}
 	r.after[s] = due[len(due)-1].Row
+	first := s == Untried || s == Doubtful
 	var tried []Tracker
 	for _, t := range due {
-		if s != Untried && r.done[t.Row] {
+		if !first && r.done[t.Row] {
 			continue
 		}
-		if r.publish(ctx, &t, tip.Height); ctx.Err() != nil {
+		if r.try(ctx, &t, tip.Height); ctx.Err() != nil {
 			return false
 		}
-		if s == Untried || r.scope == Refused {
-			r.done[t.Row] = true
-		}
+		r.done[t.Row] = true
 		r.refused = r.refused || !t.Accepted
 		tried = append(tried, t)
 	}
 	if err := r.ledger.NoteTries(ctx, tip, tried); err != nil {
 		r.err = err
-	} else if s == Untried {
+	} else if first {
 		r.after[s] = 0 // what comes meanwhile may have a lower row
 	}
 	return true
+}
+
+// try publishes a penalty, unless it turns out to be doubtful just now: it is
+// put back then, behind those that are not.
+func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
+	if !t.Doubtful && t.Spent != nil && !t.Accepted {
+		if err := Verify(t.Penalty, t.Spent); err != nil {
+			t.Doubtful, t.Reason = true, reason(err)
+			return
+		}
+	}
+	err, answered := r.answers[t.Penalty.ID]
+	if !answered {
+		if err = r.publish(ctx, t); ctx.Err() != nil {
+			return // the backend has said nothing
+		}
+		r.answers[t.Penalty.ID] = err
+	}
+	r.note(t, tip, err)
 }

@@ -60,13 +60,20 @@ type Tracker struct {
 	DisputeAt uint32
 	// Penalty is what is published.
 	Penalty chain.Tx
+	// Spent are the outputs of the dispute that the penalty spends, in the
+	// order of its inputs; nil while the dispute's bytes were not seen, and
+	// where they don't tell whether the penalty is right.
+	Spent []wire.TxOut
+	// Doubtful says that the penalty's scripts are not right, as far as
+	// Verify can tell. It is published after those that are.
+	Doubtful bool
 	// Judged is the height of the last block that was searched for spends.
 	Judged uint32
 	// Spend, Spender and SpentAt are what the blocks up to Judged decide.
 	Spend   Spend
 	Spender chainhash.Hash
 	SpentAt uint32
-	// Tries is how often the penalty was published; TriedAt the tip's
+	// Tries is how often the penalty was published, up to 2^32-1; TriedAt the tip's
 	// height at the last time, 0 if it is due whatever the height;
 	// Accepted and Reason what the backend said then.
 	Tries    uint32
@@ -79,15 +86,18 @@ type Tracker struct {
 type Scope uint8
 
 const (
-	// AtBlock: those that were last tried below the tip.
+	// AtBlock: those that were last tried below the tip, without doubtful
+	// ones that were refused.
 	AtBlock Scope = iota
 	// Refused: those that were not accepted, at whatever height. They come
 	// in the order of their tries; the row to come after does not count.
 	Refused
-	// All: every one.
+	// All: every one, without doubtful ones that were refused.
 	All
-	// Untried: those that were never tried.
+	// Untried: those that were never tried and are not doubtful.
 	Untried
+	// Doubtful: the doubtful ones that were never tried.
+	Doubtful
 )
 
 // Watch is an outpoint whose spend tells something about a tracker.
@@ -125,7 +135,7 @@ type Store interface {
 	DropTracker(row int64) error
 	// Due returns unspent trackers behind a row, in order.
 	Due(tip uint32, scope Scope, after int64, limit int) ([]Tracker, error)
-	// NoteTry records a try: TriedAt, Accepted, Reason; one more in Tries.
+	// NoteTry records a try: Tries, TriedAt, Accepted, Reason, Doubtful.
 	// Where the tracker's DisputeAt is another by now, it records nothing.
 	NoteTry(t Tracker) error
 }

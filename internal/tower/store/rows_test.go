@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"vigil/internal/teos"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain/chaintest"
@@ -342,15 +344,7 @@ func testStats(t *testing.T, s tower.Store) {
 			mustPut(t, tx, tr)
 		}
 		for n, spend := range []responder.Spend{responder.ByPenalty, responder.ByRival, responder.ByRival} {
-			r := tower.Resolution{
-				Tracker: responder.Tracker{
-					Penalty: towertest.Tx(chaintest.Penalty(chaintest.Dispute(uint32(n)), 0)), Spend: spend,
-				},
-				User: u.Row, Height: 150, When: time.Now(),
-			}
-			if err := tx.AddResolution(r); err != nil {
-				return err
-			}
+			resolve(t, tx, u, 20+uint32(n), spend)
 		}
 		got, err := tx.Stats()
 		equal(t, "stats", got, tower.Stats{
@@ -358,4 +352,19 @@ func testStats(t *testing.T, s tower.Store) {
 		})
 		return err
 	})
+}
+
+// resolve ends the breach of a new appointment.
+func resolve(t *testing.T, tx tower.Tx, u gatekeeper.User, n uint32, spend responder.Spend) responder.Tracker {
+	t.Helper()
+	tr := putTracker(t, tx, u, n, 50)
+	tr.Spend, tr.Spender, tr.SpentAt = spend, chainhash.HashH([]byte("spender")), 51
+	tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful = 3, 50, true, "", true
+	r := tower.Resolution{Tracker: tr, Height: 150, When: time.Unix(1700000000, 0)}
+	for _, err := range []error{tx.AddResolution(r), tx.DropTracker(tr.Row), tx.DropAppointment(tr.Row)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tr
 }

@@ -2,23 +2,10 @@ package store
 
 import (
 	"database/sql"
-	"time"
 
 	"vigil/internal/tower"
 	"vigil/internal/tower/responder"
 )
-
-// AddResolution implements tower.UserStore.
-func (t *tx) AddResolution(r tower.Resolution) error {
-	tr := r.Tracker
-	_, err := t.exec("keep a resolution", `
-		INSERT INTO resolutions (user_id, locator, dispute_txid, penalty_txid, spend, spender_txid,
-			spent_height, tries, height, resolved_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.User, r.Locator[:], tr.Dispute.ID[:], tr.Penalty.ID[:], tr.Spend, tr.Spender[:],
-		tr.SpentAt, tr.Tries, r.Height, r.When.UTC().Format(time.RFC3339))
-	return err
-}
 
 // Identity implements tower.StatsStore.
 func (t *tx) Identity(name string) (value string, err error) {

@@ -41,6 +41,7 @@ var suite = []struct {
 	{"blind ranges are kept", testBlind},
 	{"identity", testIdentity},
 	{"stats count", testStats},
+	{"breaches are listed by state and page", testBreaches},
 	{"a row is never given twice", testRowsAreNotReused},
 	{"what failed leaves nothing", testRollback},
 	{"what panicked leaves nothing", testPanic},

@@ -12,15 +12,15 @@ import (
 )
 
 const selectTracker = `
-	SELECT id, dispute_txid, dispute_tx, dispute_height, penalty_tx, judged_height,
-	       spend, spender_txid, spent_height, tries, tried_height, accepted, reason
-	FROM trackers `
+	SELECT id, dispute_txid, dispute_tx, dispute_height, penalty_tx, spent_outputs, judged_height,
+	       spend, spender_txid, spent_height, tries, tried_height, accepted, reason, doubtful
+	FROM trackers JOIN tracker_transactions ON tracker_id = id `
 
 func scanTracker(s scanner) (responder.Tracker, error) {
 	var t responder.Tracker
-	var dispute, disputeRaw, penaltyRaw, spender []byte
-	err := s.Scan(&t.Row, &dispute, &disputeRaw, &t.DisputeAt, &penaltyRaw, &t.Judged,
-		&t.Spend, &spender, &t.SpentAt, &t.Tries, &t.TriedAt, &t.Accepted, &t.Reason)
+	var dispute, disputeRaw, penaltyRaw, spent, spender []byte
+	err := s.Scan(&t.Row, &dispute, &disputeRaw, &t.DisputeAt, &penaltyRaw, &spent, &t.Judged,
+		&t.Spend, &spender, &t.SpentAt, &t.Tries, &t.TriedAt, &t.Accepted, &t.Reason, &t.Doubtful)
 	if err != nil {
 		return t, err
 	}
@@ -35,7 +35,10 @@ func scanTracker(s scanner) (responder.Tracker, error) {
 			return t, err
 		}
 	}
-	t.Penalty, err = chain.ParseTx(penaltyRaw)
+	if t.Penalty, err = chain.ParseTx(penaltyRaw); err != nil {
+		return t, err
+	}
+	t.Spent, err = outputsFromBytes(spent)
 	return t, err
 }
 
@@ -65,43 +68,61 @@ func (t *tx) Tracker(row int64) (responder.Tracker, error) {
 // InsertTracker implements responder.Store.
 func (t *tx) InsertTracker(tr responder.Tracker) error {
 	_, err := t.exec("insert a tracker", `
-		INSERT INTO trackers (dispute_txid, dispute_tx, dispute_height, penalty_tx, judged_height,
-			spend, spender_txid, spent_height, tries, tried_height, accepted, reason, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, trackerValues(tr)...)
+		INSERT INTO trackers (dispute_txid, dispute_height, judged_height, spend, spender_txid, spent_height,
+			tries, tried_height, accepted, reason, doubtful, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, trackerValues(tr)...)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("insert a tracker's transactions", `
+		INSERT INTO tracker_transactions (dispute_tx, penalty_tx, spent_outputs, tracker_id) VALUES (?, ?, ?, ?)`,
+		transactionValues(tr)...)
 	return err
 }
 
 // PutTracker implements responder.Store.
 func (t *tx) PutTracker(tr responder.Tracker) error {
 	n, err := t.exec("update a tracker", `
-		UPDATE trackers SET dispute_txid = ?, dispute_tx = ?, dispute_height = ?, penalty_tx = ?,
-			judged_height = ?, spend = ?, spender_txid = ?, spent_height = ?,
-			tries = ?, tried_height = ?, accepted = ?, reason = ?
+		UPDATE trackers SET dispute_txid = ?, dispute_height = ?, judged_height = ?,
+			spend = ?, spender_txid = ?, spent_height = ?,
+			tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = ?
 		WHERE id = ?`, trackerValues(tr)...)
-	return one(n, err, "update a tracker")
+	if err := one(n, err, "update a tracker"); err != nil {
+		return err
+	}
+	n, err = t.exec("update a tracker's transactions", `
+		UPDATE tracker_transactions SET dispute_tx = ?, penalty_tx = ?, spent_outputs = ? WHERE tracker_id = ?`,
+		transactionValues(tr)...)
+	return one(n, err, "update a tracker's transactions")
 }
 
 func trackerValues(tr responder.Tracker) []any {
 	return []any{
-		tr.Dispute.ID[:], tr.Dispute.Raw, tr.DisputeAt, tr.Penalty.Raw, tr.Judged,
-		tr.Spend, tr.Spender[:], tr.SpentAt, tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Row,
+		tr.Dispute.ID[:], tr.DisputeAt, tr.Judged, tr.Spend, tr.Spender[:], tr.SpentAt,
+		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row,
 	}
+}
+
+func transactionValues(tr responder.Tracker) []any {
+	return []any{tr.Dispute.Raw, tr.Penalty.Raw, outputsToBytes(tr.Spent), tr.Row}
 }
 
 // NoteTry implements responder.Store. A tracker that is gone meanwhile is
 // none of its business, nor is one whose dispute has moved: that is due anew.
 func (t *tx) NoteTry(tr responder.Tracker) error {
 	_, err := t.exec("note a try", `
-		UPDATE trackers SET tries = tries + 1, tried_height = ?, accepted = ?, reason = ?
+		UPDATE trackers SET tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = ?
 		WHERE id = ? AND dispute_height = ?`,
-		tr.TriedAt, tr.Accepted, tr.Reason, tr.Row, tr.DisputeAt)
+		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row, tr.DisputeAt)
 	return err
 }
 
 // DropTracker implements responder.Store.
 func (t *tx) DropTracker(row int64) error {
-	if _, err := t.exec("drop watches", `DELETE FROM watches WHERE tracker_id = ?`, row); err != nil {
-		return err
+	for _, table := range []string{"watches", "tracker_transactions"} {
+		if _, err := t.exec("drop from "+table, `DELETE FROM `+table+` WHERE tracker_id = ?`, row); err != nil {
+			return err
+		}
 	}
 	n, err := t.exec("drop a tracker", `DELETE FROM trackers WHERE id = ?`, row)
 	return one(n, err, "drop a tracker")
@@ -175,17 +196,22 @@ func (t *tx) SpentUpTo(height uint32) ([]responder.Tracker, error) {
 
 // Due implements responder.Store.
 func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]responder.Tracker, error) {
-	const what, order = "list due penalties", ` ORDER BY id LIMIT ?`
+	const (
+		what  = "list due penalties"
+		order = ` ORDER BY id LIMIT ?`
+		front = ` AND (doubtful = 0 OR accepted = 1)`
+	)
 	switch scope {
-	case responder.Untried:
-		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND id > ?`+order, responder.Unspent, after, limit)
+	case responder.Untried, responder.Doubtful:
+		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND doubtful = ? AND id > ?`+order,
+			responder.Unspent, scope == responder.Doubtful, after, limit)
 	case responder.AtBlock:
-		return t.trackers(what, `WHERE spend = ? AND id > ? AND tried_height < ?`+order,
+		return t.trackers(what, `WHERE spend = ? AND id > ? AND tried_height < ?`+front+order,
 			responder.Unspent, after, tip, limit)
 	case responder.Refused:
 		return t.trackers(what, `WHERE spend = ? AND accepted = 0 ORDER BY tries, id LIMIT ?`, responder.Unspent, limit)
 	default:
-		return t.trackers(what, `WHERE spend = ? AND id > ?`+order, responder.Unspent, after, limit)
+		return t.trackers(what, `WHERE spend = ? AND id > ?`+front+order, responder.Unspent, after, limit)
 	}
 }
 

@@ -2,6 +2,7 @@ package chaintest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -23,8 +24,15 @@ func Dispute(n uint32) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
 	funding := wire.OutPoint{Hash: chainhash.HashH(seed[:])}
 	tx.AddTxIn(wire.NewTxIn(&funding, nil, wire.TxWitness{seed[:]}))
-	tx.AddTxOut(wire.NewTxOut(1e6, []byte{opTrue}))
+	tx.AddTxOut(wire.NewTxOut(1e6, Anyone()))
 	return tx
+}
+
+// Anyone returns the script of an output that anybody may spend by showing what
+// it is the hash of (P2WSH of OP_TRUE).
+func Anyone() []byte {
+	hash := sha256.Sum256([]byte{opTrue})
+	return append([]byte{0, sha256.Size}, hash[:]...)
 }
 
 // Penalty returns a transaction that spends the first output of dispute.
@@ -32,8 +40,8 @@ func Dispute(n uint32) *wire.MsgTx {
 func Penalty(dispute *wire.MsgTx, n uint32) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
 	spent := wire.OutPoint{Hash: dispute.TxHash()}
-	tx.AddTxIn(wire.NewTxIn(&spent, nil, wire.TxWitness{{1}, {opTrue}}))
-	tx.AddTxOut(wire.NewTxOut(9e5, []byte{opTrue}))
+	tx.AddTxIn(wire.NewTxIn(&spent, nil, wire.TxWitness{{opTrue}}))
+	tx.AddTxOut(wire.NewTxOut(9e5, Anyone()))
 	tx.LockTime = n
 	return tx
 }
