@@ -2,10 +2,12 @@ package towerapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,25 +31,57 @@ func newListener(l net.Listener, s *Server) *listener {
 	return &listener{Listener: l, server: s, closed: make(chan struct{})}
 }
 
-// Accept waits for a place and then for a connection that may have it.
+// Accept returns a connection that has a place. One that is over its address's
+// limit is turned away; where there is no place, one is made.
 func (l *listener) Accept() (net.Conn, error) {
+	s := l.server
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		peer := parseAddr(raw.RemoteAddr().String())
+		leave, ok := s.peers.enter(peer)
+		if !ok {
+			s.turnAway(raw, peer)
+			continue
+		}
+		if !l.place() {
+			leave()
+			s.turnAway(raw, peer)
+			return nil, net.ErrClosed
+		}
+		c := &conn{Conn: raw, codes: s.codes, crowd: s.crowd, home: homeOf(peer), accepted: time.Now()}
+		c.release = sync.OnceFunc(func() { s.crowd.leave(c); leave(); <-s.slots })
+		s.crowd.enter(c)
+		return c, nil
+	}
+}
+
+// retryRoom is how long one that was sent away may take to leave before
+// another is.
+const retryRoom = 50 * time.Millisecond
+
+// place waits for a place, which others have to make where there is none;
+// false says that the listener was closed first.
+func (l *listener) place() bool {
 	s := l.server
 	select {
 	case s.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+		return true
+	default:
 	}
+	tick := time.NewTicker(retryRoom)
+	defer tick.Stop()
 	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			<-s.slots
-			return nil, err
+		s.crowd.makeRoom(time.Now())
+		select {
+		case s.slots <- struct{}{}:
+			return true
+		case <-l.closed:
+			return false
+		case <-tick.C:
 		}
-		peer := parseAddr(c.RemoteAddr().String())
-		if leave, ok := s.peers.enter(peer); ok {
-			return &conn{Conn: c, codes: s.codes, release: sync.OnceFunc(func() { leave(); <-s.slots })}, nil
-		}
-		s.turnAway(c, peer)
 	}
 }
 
@@ -66,6 +100,14 @@ type conn struct {
 	codes   teos.Dialect
 	release func()
 	owed    atomic.Bool // part of a request came and no answer went
+
+	crowd    *crowd
+	home     netip.Prefix
+	accepted time.Time
+	// These are the crowd's, under its lock.
+	phase   phase
+	since   time.Time // of phase
+	leaving bool
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -88,6 +130,15 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+type connKey struct{}
+
+// withConn lets connOf find the connection that a request came on.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(r *http.Request) *conn { return r.Context().Value(connKey{}).(*conn) }
 
 // CloseWrite is what net/http looks for.
 func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }

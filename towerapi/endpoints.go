@@ -36,8 +36,11 @@ type endpoint struct {
 	maxBody int64
 	// turns bounds how many requests are with the core; queue is how long
 	// one waits for its turn.
-	turns chan struct{}
+	turns turns
 	queue time.Duration
+	// large bounds how many answers there are at once, until they are out,
+	// where answers may be large and clients slow to read them.
+	large turns
 	// call serves a body; refuse tells why it failed.
 	call   func(ctx context.Context, body []byte) (any, error)
 	refuse func(ctx context.Context, body []byte, err error) answer
@@ -51,16 +54,23 @@ type answer struct {
 
 // routes returns the endpoints. Appointments have turns of their own, so that
 // nothing else can hold them up.
-func (s *Server) routes(turns int) map[string]endpoint {
-	maxBlob := int64(s.check.MaxBlobSize())
-	add := endpoint{http.MethodPost, maxQuery + 2*maxBlob, make(chan struct{}, turns), s.timing.core,
-		method(s.check.AddAppointment, s.tower.AddAppointment, NewAccepted), s.refuseAppointment}
-	query := endpoint{http.MethodPost, maxQuery, make(chan struct{}, turns), s.timing.queue, nil, s.refuse}
+func (s *Server) routes(most int) map[string]endpoint {
+	add := endpoint{
+		method: http.MethodPost, maxBody: maxQuery + 2*int64(s.check.MaxBlobSize()),
+		turns: make(turns, most), queue: s.timing.core,
+		call: method(s.check.AddAppointment, s.tower.AddAppointment, NewAccepted), refuse: s.refuseAppointment,
+	}
+	query := endpoint{
+		method: http.MethodPost, maxBody: maxQuery,
+		turns: make(turns, most), queue: s.timing.queue, refuse: s.refuse,
+	}
 	register, get, info, ping := query, query, query, query
 	register.call = method(s.check.Register, s.tower.Register, NewRegistered)
 	get.call = method(s.check.GetAppointment, s.tower.GetAppointment, NewFound)
 	get.refuse = s.refuseFound
+	get.large = make(turns, most)
 	info.call = method(s.check.GetSubscriptionInfo, s.tower.GetSubscriptionInfo, NewSubscriptionInfo)
+	info.large = make(turns, max(1, most/8)) // there are 70 bytes for each appointment of a user
 	ping.method, ping.call = http.MethodGet, s.ping
 	return map[string]endpoint{
 		"/add_appointment": add, "/register": register, "/get_appointment": get,
@@ -94,20 +104,23 @@ func (s *Server) ping(ctx context.Context, _ []byte) (any, error) {
 
 // handle serves every request, whatever its path.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
-	a := s.route(w, r)
+	a, done := s.route(w, r)
+	defer done()
+	connOf(r).enter(answering)
 	s.write(w, a)
 	s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
 }
 
-func (s *Server) route(w http.ResponseWriter, r *http.Request) answer {
-	ctx := r.Context()
+// route returns the answer, and what is to be called once it is out.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) (a answer, done func()) {
+	ctx, done := r.Context(), func() {}
 	e, ok := s.endpoints[r.URL.Path]
 	if !ok {
-		return s.refuse(ctx, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path"))
+		return s.refuse(ctx, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path")), done
 	}
 	if r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead) {
 		w.Header().Set("Allow", e.allow())
-		return s.refuse(ctx, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method))
+		return s.refuse(ctx, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method)), done
 	}
 	return s.answer(w, r, e)
 }
@@ -122,36 +135,53 @@ func (e endpoint) allow() string {
 // answer serves a request of an endpoint. What arrived whole is served whether
 // or not its client waits: one that closes its half of the connection after
 // the request is not gone.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) answer {
-	ctx := context.WithoutCancel(r.Context())
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) (a answer, done func()) {
+	ctx, done := context.WithoutCancel(r.Context()), func() {}
 	var body []byte
 	if e.method == http.MethodPost {
 		var err error
 		if body, err = read(w, r, e.maxBody); err != nil {
-			return e.refuse(ctx, body, err)
+			return e.refuse(ctx, body, err), done
 		}
 	}
+	connOf(r).enter(serving)
 	coreCtx, cancel := context.WithTimeout(ctx, s.timing.core)
 	defer cancel()
-	if !e.takeTurn(coreCtx) {
-		return e.refuse(ctx, body, teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter))
+	tooMany := teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter)
+	if !e.large.take(coreCtx, e.queue) {
+		return e.refuse(ctx, body, tooMany), done
 	}
-	defer func() { <-e.turns }()
+	if !e.turns.take(coreCtx, e.queue) {
+		return e.refuse(ctx, body, tooMany), e.large.giveBack
+	}
+	defer e.turns.giveBack()
 	result, err := s.guard(coreCtx, e, body)
 	if err != nil {
-		return e.refuse(ctx, body, err)
+		return e.refuse(ctx, body, err), e.large.giveBack
 	}
-	return answer{http.StatusOK, result}
+	return answer{http.StatusOK, result}, e.large.giveBack
 }
 
-func (e endpoint) takeTurn(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, e.queue)
+// turns bounds how many do something at once; nil does not.
+type turns chan struct{}
+
+func (t turns) take(ctx context.Context, queue time.Duration) bool {
+	if t == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, queue)
 	defer cancel()
 	select {
-	case e.turns <- struct{}{}:
+	case t <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+func (t turns) giveBack() {
+	if t != nil {
+		<-t
 	}
 }
 
@@ -177,10 +207,14 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, teos.Errorf(teos.NotJSON, "the Content-Type is not %s", jsonType)
 	}
+	tooLarge := teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close") // or net/http would read it all first
+		return nil, tooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, tooLarge
 	}
 	if err != nil {
 		return nil, errNotArrived

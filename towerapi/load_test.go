@@ -156,7 +156,9 @@ func TestPanicBeyondTheCore(t *testing.T) {
 }
 
 func TestConnectionsAreCapped(t *testing.T) {
-	s := start(t, &fakeTower{}, Config{MaxConnections: 1}, quick())
+	tm := quick()
+	tm.stay = patience
+	s := start(t, &fakeTower{}, Config{MaxConnections: 1}, tm)
 	first := s.dial()
 	first.write("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
 	if r, err := http.ReadResponse(newReader(first), nil); err != nil || r.StatusCode != http.StatusOK {
@@ -219,7 +221,7 @@ func TestStopAnswersHalfARequest(t *testing.T) {
 	s := start(t, &fakeTower{}, Config{}, tm)
 	w := s.dial()
 	w.write("POST /add_appointment HTTP/1.1\r\nHost: x\r\n")
-	s.until("the connection to be in", func() bool { return len(s.slots) == 2 })
+	s.until("the connection to be in", func() bool { return len(s.slots) == 1 })
 	s.stop()
 	w.reply().is(t, http.StatusServiceUnavailable, 7)
 }

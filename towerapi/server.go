@@ -56,7 +56,7 @@ type Config struct {
 	// once, and how many other requests beside them.
 	MaxRequests int
 	// MaxConnections is how many connections are served at once. The next
-	// ones wait in the system's backlog, unread.
+	// one gets the place of another: see crowd.
 	MaxConnections int
 	// MaxConnectionsPerAddress is how many of them one address may have; an
 	// IPv6 address counts for its /64. The next one is answered with what
@@ -89,6 +89,9 @@ type timing struct {
 	probe, retry time.Duration
 	// maxRetry is where the growing time between two tries to listen ends.
 	maxRetry time.Duration
+	// stay is how long everybody who was let in may stay, and how long a
+	// client may take to read an answer, though others want the place.
+	stay time.Duration
 	// drain is how long requests may take to end when the server stops.
 	drain time.Duration
 }
@@ -98,6 +101,7 @@ var standardTiming = timing{
 	core: 4500 * time.Millisecond, dialect: 400 * time.Millisecond,
 	queue: 2 * time.Second,
 	probe: 2 * time.Second, retry: time.Second, maxRetry: 30 * time.Second,
+	stay:  500 * time.Millisecond,
 	drain: 5 * time.Second,
 }
 
@@ -117,6 +121,7 @@ type Server struct {
 	http      *http.Server
 	slots     chan struct{} // one for each open connection
 	peers     *peers
+	crowd     *crowd
 	away      chan struct{} // one for each connection that is turned away
 	conns     sync.WaitGroup
 	suspects  chan error // why the store may be failing; see storage.go
@@ -138,6 +143,7 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		slots:    make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
 		away:     make(chan struct{}, maxTurnedAway),
 		suspects: make(chan error, 1),
+		crowd:    newCrowd(tm.stay),
 	}
 	s.peers = newPeers(cmp.Or(c.MaxConnectionsPerAddress, defaultMaxConnectionsPerAddress), s.exempt)
 	s.endpoints = s.routes(cmp.Or(c.MaxRequests, defaultMaxRequests))
@@ -150,16 +156,20 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		IdleTimeout:                  tm.idle,
 		MaxHeaderBytes:               maxHeader,
 		ConnState:                    s.count,
+		ConnContext:                  withConn,
 		ErrorLog:                     log.New(httpLog{c.Log}, "", 0),
 	}
 	return s
 }
 
-// count lets Run wait for every connection's goroutine.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
+// count lets Run wait for every connection's goroutine, and notes when one has
+// nothing to do.
+func (s *Server) count(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
+	case http.StateIdle:
+		c.(*conn).enter(waiting)
 	case http.StateClosed:
 		s.conns.Done()
 	default:
