@@ -13,7 +13,7 @@ import (
 	"vigil/internal/towerrpc"
 )
 
-// infoTimeout bounds `vigil info`.
+// infoTimeout bounds what asks a running tower.
 const infoTimeout = 10 * time.Second
 
 const aboutInfo = `Asks the tower that runs in a data directory what it guards and how far it
@@ -30,6 +30,14 @@ func infoCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return ask(ctx, r, out, func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		info, err := c.Info(ctx)
+		return newInfoBody(info), err
+	})
+}
+
+// ask asks the tower that runs in a data directory and prints its answer.
+func ask(ctx context.Context, r raw, out io.Writer, call request) error {
 	if canonical(r["network"]) == "" {
 		return fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
 	}
@@ -43,13 +51,13 @@ func infoCommand(ctx context.Context, args []string, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
 	defer cancel()
-	info, err := client.Info(ctx)
+	answer, err := call(ctx, client)
 	if err = errors.Join(err, client.Close()); err != nil {
 		return fmt.Errorf("no tower answers in %s: is it running, and is this its directory (--data-dir, --network)?", dir)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "   ")
-	return encoder.Encode(newInfoBody(info))
+	return encoder.Encode(answer)
 }
 
 func pick(names ...string) []option {

@@ -40,10 +40,11 @@ Inside a Core Lightning node (nothing to configure):
   lightning-cli vigil-info
 
 By itself, over bitcoind:
-  vigil tower [options]    run a tower        (vigil tower --help)
-  vigil info  [options]    ask a running one  (vigil info --help)
-  vigil version            print the version
-  vigil help               print this
+  vigil tower    [options]    run a tower                  (vigil tower --help)
+  vigil info     [options]    what a running one guards    (vigil info --help)
+  vigil breaches [options]    the breaches that it answers (vigil breaches --help)
+  vigil version               print the version
+  vigil help                  print this
 `
 
 // command runs one of the commands of the shell.
@@ -56,6 +57,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return towerCommand(ctx, args[1:], out)
 	case "info":
 		return infoCommand(ctx, args[1:], out)
+	case "breaches":
+		return breachesCommand(ctx, args[1:], out)
 	case "version", "--version":
 		_, err := fmt.Fprintln(out, version)
 		return err

@@ -32,6 +32,9 @@ func (n *node) methods() []cln.Method {
 		n.method("vigil-info", "",
 			"What this tower guards, how far it has seen, and what its operator should act on.",
 			nil, info),
+		n.method("vigil-breaches", "[state] [limit] [before]",
+			"The breaches that are being answered or are over, those of the newest appointments first, with tries, last refusal, and blocks left.",
+			[]string{"state", "limit", "before"}, breaches),
 	}
 }
 

@@ -36,6 +36,53 @@ func TestBreachIsAnsweredToItsEnd(t *testing.T) {
 	})
 }
 
+// TestTheOperatorSeesEachBreach from its first block to its end.
+func TestTheOperatorSeesEachBreach(t *testing.T) {
+	onEveryTower(t, nil, func(s *scene) {
+		b := s.watched(s.user(teos.V2))
+		if all := s.breaches(""); len(all) != 0 {
+			s.Fatalf("before the breach: %+v", all)
+		}
+		s.cheat(b)
+		s.answered(b)
+		found := s.node.Height()
+		s.see(b, "pending", func(seen harness.Breach) bool {
+			return seen.Tries == 1 && seen.TriedHeight == found && seen.Reason == "" && !seen.Doubtful &&
+				seen.DisputeHeight == found && *seen.BlocksLeft == seen.ToSelfDelay-1
+		})
+		height := s.confirmed(b)
+		s.see(b, "confirmed", func(seen harness.Breach) bool {
+			return seen.SpenderTxid == seen.PenaltyTxid && seen.SpentHeight == height &&
+				seen.Confirmations == 1 && seen.BlocksLeft == nil
+		})
+		s.resolved(b, height)
+		s.see(b, "resolved", func(seen harness.Breach) bool {
+			return seen.OverHeight == height+99 && seen.OverAt != "" && seen.SpentHeight == height
+		})
+	})
+}
+
+// see demands one breach of all, in a state that the operator can ask for.
+func (s *scene) see(b breach, state string, also func(harness.Breach) bool) {
+	s.Helper()
+	harness.Until(s, "the breach to be "+state, func() bool { return len(s.breaches(state)) == 1 })
+	seen := s.breaches("")
+	if len(seen) != 1 || seen[0].State != state || seen[0].UserID != b.user.ID.String() ||
+		seen[0].Locator != b.appointment.Locator.String() || seen[0].DisputeTxid != b.dispute.TxHash().String() ||
+		seen[0].PenaltyTxid != b.penalty.TxHash().String() || !also(seen[0]) {
+		s.Fatalf("%s: the operator sees %+v", state, seen)
+	}
+}
+
+func (s *scene) breaches(state string) []harness.Breach {
+	s.Helper()
+	seen, err := s.tower.Breaches(s.Context(), state)
+	if err != nil {
+		s.Fatalf("vigil-breaches: %v", err)
+	}
+	return seen
+}
+
 // TestUsersShareADispute: two users with one locator and one of the other
 // dialect each have their own penalty published.
 func TestUsersShareADispute(t *testing.T) {

@@ -184,7 +184,7 @@ func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32, j *journal) 
 		// watching for what a user pays for.
 		return nil
 	}
-	r := Resolution{Tracker: tr, Height: height, When: time.Now()}
+	r := Resolution{Tracker: tr, Locator: a.Locator, Height: height, When: time.Now()}
 	if err := tx.AddResolution(r); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package tower
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"vigil/internal/teos"
@@ -72,6 +73,19 @@ type BreachQuery struct {
 	Limit int
 }
 
+// Check fails with what is wrong with a query, in the words of who asked.
+func (q BreachQuery) Check() error {
+	switch {
+	case q.State != "" && !slices.Contains(BreachStates, q.State):
+		return teos.Errorf(teos.WrongType, "there is no state %.40q: it is one of %s", string(q.State), BreachStates)
+	case q.Limit < 1 || q.Limit > MaxBreaches:
+		return teos.Errorf(teos.WrongType, "limit must be 1 to %d", MaxBreaches)
+	case q.Before < 0:
+		return teos.Errorf(teos.WrongType, "before must be the \"next\" of the page before")
+	}
+	return nil
+}
+
 // MaxBreaches is how many breaches one page may have.
 const MaxBreaches = 1000
 
@@ -86,6 +100,9 @@ type BreachPage struct {
 
 // Breaches returns a page of breaches.
 func (t *Tower) Breaches(ctx context.Context, q BreachQuery) (page BreachPage, err error) {
+	if err := q.Check(); err != nil {
+		return page, err
+	}
 	err = t.store.View(ctx, func(tx Tx) error {
 		tip, _, err := tx.Tip()
 		if err != nil {

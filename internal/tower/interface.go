@@ -102,6 +102,7 @@ type StatsStore interface {
 // Resolution is a breach that is over. Its appointment is still stored.
 type Resolution struct {
 	Tracker responder.Tracker
+	Locator teos.Locator
 	Height  uint32
 	When    time.Time
 }

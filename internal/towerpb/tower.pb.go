@@ -1173,6 +1173,306 @@ func (x *GetTowerInfoResponse) GetRefusal() string {
 	return ""
 }
 
+type ListBreachesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// State that is wanted, as in Breach; empty for all.
+	State string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	// Row of the last breach of the page before; 0 for the first page.
+	Before int64 `protobuf:"varint,2,opt,name=before,proto3" json:"before,omitempty"`
+	// Most breaches that are wanted, 1 to 1,000.
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreachesRequest) Reset() {
+	*x = ListBreachesRequest{}
+	mi := &file_vigil_v1_tower_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreachesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreachesRequest) ProtoMessage() {}
+
+func (x *ListBreachesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vigil_v1_tower_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreachesRequest.ProtoReflect.Descriptor instead.
+func (*ListBreachesRequest) Descriptor() ([]byte, []int) {
+	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListBreachesRequest) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ListBreachesRequest) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *ListBreachesRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListBreachesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Breaches, those of the appointments that came last first.
+	Breaches []*Breach `protobuf:"bytes,1,rep,name=breaches,proto3" json:"breaches,omitempty"`
+	// Height of the last block that was processed.
+	Height uint32 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	// More says that there is a next page.
+	More          bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreachesResponse) Reset() {
+	*x = ListBreachesResponse{}
+	mi := &file_vigil_v1_tower_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreachesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreachesResponse) ProtoMessage() {}
+
+func (x *ListBreachesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vigil_v1_tower_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreachesResponse.ProtoReflect.Descriptor instead.
+func (*ListBreachesResponse) Descriptor() ([]byte, []int) {
+	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListBreachesResponse) GetBreaches() []*Breach {
+	if x != nil {
+		return x.Breaches
+	}
+	return nil
+}
+
+func (x *ListBreachesResponse) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *ListBreachesResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Breach is a revoked commitment that was seen in a block, and its answer.
+// Heights are block heights, 0 where there is none.
+type Breach struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Row   int64                  `protobuf:"varint,1,opt,name=row,proto3" json:"row,omitempty"`
+	// State: pending, refused, confirmed, rivalled, replaced, resolved or lost.
+	State         string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	UserId        []byte `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Locator       []byte `protobuf:"bytes,4,opt,name=locator,proto3" json:"locator,omitempty"`
+	ToSelfDelay   uint32 `protobuf:"varint,5,opt,name=to_self_delay,json=toSelfDelay,proto3" json:"to_self_delay,omitempty"`
+	DisputeTxid   []byte `protobuf:"bytes,6,opt,name=dispute_txid,json=disputeTxid,proto3" json:"dispute_txid,omitempty"`
+	DisputeHeight uint32 `protobuf:"varint,7,opt,name=dispute_height,json=disputeHeight,proto3" json:"dispute_height,omitempty"`
+	PenaltyTxid   []byte `protobuf:"bytes,8,opt,name=penalty_txid,json=penaltyTxid,proto3" json:"penalty_txid,omitempty"`
+	// Transaction that spent what the penalty spends, the penalty or a rival;
+	// empty while there is none in a block.
+	SpenderTxid []byte `protobuf:"bytes,9,opt,name=spender_txid,json=spenderTxid,proto3" json:"spender_txid,omitempty"`
+	SpentHeight uint32 `protobuf:"varint,10,opt,name=spent_height,json=spentHeight,proto3" json:"spent_height,omitempty"`
+	// How often the penalty was published, the height of the tip at the last
+	// time, and why it was refused then; empty if it was not.
+	Tries       uint32 `protobuf:"varint,11,opt,name=tries,proto3" json:"tries,omitempty"`
+	TriedHeight uint32 `protobuf:"varint,12,opt,name=tried_height,json=triedHeight,proto3" json:"tried_height,omitempty"`
+	Reason      string `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Doubtful says that its scripts are not right, as far as the tower can
+	// tell.
+	Doubtful bool `protobuf:"varint,14,opt,name=doubtful,proto3" json:"doubtful,omitempty"`
+	// Height at which it was over, and the time in Unix seconds.
+	OverHeight    uint32 `protobuf:"varint,15,opt,name=over_height,json=overHeight,proto3" json:"over_height,omitempty"`
+	OverTime      int64  `protobuf:"varint,16,opt,name=over_time,json=overTime,proto3" json:"over_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Breach) Reset() {
+	*x = Breach{}
+	mi := &file_vigil_v1_tower_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Breach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Breach) ProtoMessage() {}
+
+func (x *Breach) ProtoReflect() protoreflect.Message {
+	mi := &file_vigil_v1_tower_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Breach.ProtoReflect.Descriptor instead.
+func (*Breach) Descriptor() ([]byte, []int) {
+	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Breach) GetRow() int64 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *Breach) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Breach) GetUserId() []byte {
+	if x != nil {
+		return x.UserId
+	}
+	return nil
+}
+
+func (x *Breach) GetLocator() []byte {
+	if x != nil {
+		return x.Locator
+	}
+	return nil
+}
+
+func (x *Breach) GetToSelfDelay() uint32 {
+	if x != nil {
+		return x.ToSelfDelay
+	}
+	return 0
+}
+
+func (x *Breach) GetDisputeTxid() []byte {
+	if x != nil {
+		return x.DisputeTxid
+	}
+	return nil
+}
+
+func (x *Breach) GetDisputeHeight() uint32 {
+	if x != nil {
+		return x.DisputeHeight
+	}
+	return 0
+}
+
+func (x *Breach) GetPenaltyTxid() []byte {
+	if x != nil {
+		return x.PenaltyTxid
+	}
+	return nil
+}
+
+func (x *Breach) GetSpenderTxid() []byte {
+	if x != nil {
+		return x.SpenderTxid
+	}
+	return nil
+}
+
+func (x *Breach) GetSpentHeight() uint32 {
+	if x != nil {
+		return x.SpentHeight
+	}
+	return 0
+}
+
+func (x *Breach) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *Breach) GetTriedHeight() uint32 {
+	if x != nil {
+		return x.TriedHeight
+	}
+	return 0
+}
+
+func (x *Breach) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Breach) GetDoubtful() bool {
+	if x != nil {
+		return x.Doubtful
+	}
+	return false
+}
+
+func (x *Breach) GetOverHeight() uint32 {
+	if x != nil {
+		return x.OverHeight
+	}
+	return 0
+}
+
+func (x *Breach) GetOverTime() int64 {
+	if x != nil {
+		return x.OverTime
+	}
+	return 0
+}
+
 // Failure rides in the details of a gRPC status: a cause of the table of
 // errors in docs/protocol.md.
 type Failure struct {
@@ -1186,7 +1486,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_vigil_v1_tower_proto_msgTypes[17]
+	mi := &file_vigil_v1_tower_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1498,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_vigil_v1_tower_proto_msgTypes[17]
+	mi := &file_vigil_v1_tower_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1511,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{17}
+	return file_vigil_v1_tower_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Failure) GetCause() uint32 {
@@ -1316,7 +1616,34 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\x03api\x18\x11 \x03(\tR\x03api\x12\x1a\n" +
 	"\bwarnings\x18\x12 \x03(\tR\bwarnings\x12)\n" +
 	"\x10trackers_refused\x18\x13 \x01(\x04R\x0ftrackersRefused\x12\x18\n" +
-	"\arefusal\x18\x14 \x01(\tR\arefusal\"`\n" +
+	"\arefusal\x18\x14 \x01(\tR\arefusal\"Y\n" +
+	"\x13ListBreachesRequest\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
+	"\x06before\x18\x02 \x01(\x03R\x06before\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"p\n" +
+	"\x14ListBreachesResponse\x12,\n" +
+	"\bbreaches\x18\x01 \x03(\v2\x10.vigil.v1.BreachR\bbreaches\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\rR\x06height\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xe5\x03\n" +
+	"\x06Breach\x12\x10\n" +
+	"\x03row\x18\x01 \x01(\x03R\x03row\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\fR\x06userId\x12\x18\n" +
+	"\alocator\x18\x04 \x01(\fR\alocator\x12\"\n" +
+	"\rto_self_delay\x18\x05 \x01(\rR\vtoSelfDelay\x12!\n" +
+	"\fdispute_txid\x18\x06 \x01(\fR\vdisputeTxid\x12%\n" +
+	"\x0edispute_height\x18\a \x01(\rR\rdisputeHeight\x12!\n" +
+	"\fpenalty_txid\x18\b \x01(\fR\vpenaltyTxid\x12!\n" +
+	"\fspender_txid\x18\t \x01(\fR\vspenderTxid\x12!\n" +
+	"\fspent_height\x18\n" +
+	" \x01(\rR\vspentHeight\x12\x14\n" +
+	"\x05tries\x18\v \x01(\rR\x05tries\x12!\n" +
+	"\ftried_height\x18\f \x01(\rR\vtriedHeight\x12\x16\n" +
+	"\x06reason\x18\r \x01(\tR\x06reason\x12\x1a\n" +
+	"\bdoubtful\x18\x0e \x01(\bR\bdoubtful\x12\x1f\n" +
+	"\vover_height\x18\x0f \x01(\rR\n" +
+	"overHeight\x12\x1b\n" +
+	"\tover_time\x18\x10 \x01(\x03R\boverTime\"`\n" +
 	"\aFailure\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\rR\x05cause\x12+\n" +
 	"\adialect\x18\x02 \x01(\x0e2\x11.vigil.v1.DialectR\adialect\x12\x12\n" +
@@ -1334,9 +1661,10 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\x13GetSubscriptionInfo\x12$.vigil.v1.GetSubscriptionInfoRequest\x1a%.vigil.v1.GetSubscriptionInfoResponse\x12G\n" +
 	"\n" +
 	"GetDialect\x12\x1b.vigil.v1.GetDialectRequest\x1a\x1c.vigil.v1.GetDialectResponse\x125\n" +
-	"\x04Ping\x12\x15.vigil.v1.PingRequest\x1a\x16.vigil.v1.PingResponse2]\n" +
+	"\x04Ping\x12\x15.vigil.v1.PingRequest\x1a\x16.vigil.v1.PingResponse2\xac\x01\n" +
 	"\fAdminService\x12M\n" +
-	"\fGetTowerInfo\x12\x1d.vigil.v1.GetTowerInfoRequest\x1a\x1e.vigil.v1.GetTowerInfoResponseB\x18Z\x16vigil/internal/towerpbb\x06proto3"
+	"\fGetTowerInfo\x12\x1d.vigil.v1.GetTowerInfoRequest\x1a\x1e.vigil.v1.GetTowerInfoResponse\x12M\n" +
+	"\fListBreaches\x12\x1d.vigil.v1.ListBreachesRequest\x1a\x1e.vigil.v1.ListBreachesResponseB\x18Z\x16vigil/internal/towerpbb\x06proto3"
 
 var (
 	file_vigil_v1_tower_proto_rawDescOnce sync.Once
@@ -1351,7 +1679,7 @@ func file_vigil_v1_tower_proto_rawDescGZIP() []byte {
 }
 
 var file_vigil_v1_tower_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_vigil_v1_tower_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_vigil_v1_tower_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_vigil_v1_tower_proto_goTypes = []any{
 	(Dialect)(0),                        // 0: vigil.v1.Dialect
 	(*RegisterRequest)(nil),             // 1: vigil.v1.RegisterRequest
@@ -1371,7 +1699,10 @@ var file_vigil_v1_tower_proto_goTypes = []any{
 	(*GetTowerInfoRequest)(nil),         // 15: vigil.v1.GetTowerInfoRequest
 	(*BlockRange)(nil),                  // 16: vigil.v1.BlockRange
 	(*GetTowerInfoResponse)(nil),        // 17: vigil.v1.GetTowerInfoResponse
-	(*Failure)(nil),                     // 18: vigil.v1.Failure
+	(*ListBreachesRequest)(nil),         // 18: vigil.v1.ListBreachesRequest
+	(*ListBreachesResponse)(nil),        // 19: vigil.v1.ListBreachesResponse
+	(*Breach)(nil),                      // 20: vigil.v1.Breach
+	(*Failure)(nil),                     // 21: vigil.v1.Failure
 }
 var file_vigil_v1_tower_proto_depIdxs = []int32{
 	0,  // 0: vigil.v1.RegisterRequest.dialect:type_name -> vigil.v1.Dialect
@@ -1380,26 +1711,29 @@ var file_vigil_v1_tower_proto_depIdxs = []int32{
 	7,  // 3: vigil.v1.GetAppointmentResponse.dispute_responded:type_name -> vigil.v1.Tracker
 	0,  // 4: vigil.v1.GetDialectResponse.dialect:type_name -> vigil.v1.Dialect
 	16, // 5: vigil.v1.GetTowerInfoResponse.blind:type_name -> vigil.v1.BlockRange
-	0,  // 6: vigil.v1.Failure.dialect:type_name -> vigil.v1.Dialect
-	1,  // 7: vigil.v1.TowerService.Register:input_type -> vigil.v1.RegisterRequest
-	4,  // 8: vigil.v1.TowerService.AddAppointment:input_type -> vigil.v1.AddAppointmentRequest
-	6,  // 9: vigil.v1.TowerService.GetAppointment:input_type -> vigil.v1.GetAppointmentRequest
-	9,  // 10: vigil.v1.TowerService.GetSubscriptionInfo:input_type -> vigil.v1.GetSubscriptionInfoRequest
-	11, // 11: vigil.v1.TowerService.GetDialect:input_type -> vigil.v1.GetDialectRequest
-	13, // 12: vigil.v1.TowerService.Ping:input_type -> vigil.v1.PingRequest
-	15, // 13: vigil.v1.AdminService.GetTowerInfo:input_type -> vigil.v1.GetTowerInfoRequest
-	2,  // 14: vigil.v1.TowerService.Register:output_type -> vigil.v1.RegisterResponse
-	5,  // 15: vigil.v1.TowerService.AddAppointment:output_type -> vigil.v1.AddAppointmentResponse
-	8,  // 16: vigil.v1.TowerService.GetAppointment:output_type -> vigil.v1.GetAppointmentResponse
-	10, // 17: vigil.v1.TowerService.GetSubscriptionInfo:output_type -> vigil.v1.GetSubscriptionInfoResponse
-	12, // 18: vigil.v1.TowerService.GetDialect:output_type -> vigil.v1.GetDialectResponse
-	14, // 19: vigil.v1.TowerService.Ping:output_type -> vigil.v1.PingResponse
-	17, // 20: vigil.v1.AdminService.GetTowerInfo:output_type -> vigil.v1.GetTowerInfoResponse
-	14, // [14:21] is the sub-list for method output_type
-	7,  // [7:14] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	20, // 6: vigil.v1.ListBreachesResponse.breaches:type_name -> vigil.v1.Breach
+	0,  // 7: vigil.v1.Failure.dialect:type_name -> vigil.v1.Dialect
+	1,  // 8: vigil.v1.TowerService.Register:input_type -> vigil.v1.RegisterRequest
+	4,  // 9: vigil.v1.TowerService.AddAppointment:input_type -> vigil.v1.AddAppointmentRequest
+	6,  // 10: vigil.v1.TowerService.GetAppointment:input_type -> vigil.v1.GetAppointmentRequest
+	9,  // 11: vigil.v1.TowerService.GetSubscriptionInfo:input_type -> vigil.v1.GetSubscriptionInfoRequest
+	11, // 12: vigil.v1.TowerService.GetDialect:input_type -> vigil.v1.GetDialectRequest
+	13, // 13: vigil.v1.TowerService.Ping:input_type -> vigil.v1.PingRequest
+	15, // 14: vigil.v1.AdminService.GetTowerInfo:input_type -> vigil.v1.GetTowerInfoRequest
+	18, // 15: vigil.v1.AdminService.ListBreaches:input_type -> vigil.v1.ListBreachesRequest
+	2,  // 16: vigil.v1.TowerService.Register:output_type -> vigil.v1.RegisterResponse
+	5,  // 17: vigil.v1.TowerService.AddAppointment:output_type -> vigil.v1.AddAppointmentResponse
+	8,  // 18: vigil.v1.TowerService.GetAppointment:output_type -> vigil.v1.GetAppointmentResponse
+	10, // 19: vigil.v1.TowerService.GetSubscriptionInfo:output_type -> vigil.v1.GetSubscriptionInfoResponse
+	12, // 20: vigil.v1.TowerService.GetDialect:output_type -> vigil.v1.GetDialectResponse
+	14, // 21: vigil.v1.TowerService.Ping:output_type -> vigil.v1.PingResponse
+	17, // 22: vigil.v1.AdminService.GetTowerInfo:output_type -> vigil.v1.GetTowerInfoResponse
+	19, // 23: vigil.v1.AdminService.ListBreaches:output_type -> vigil.v1.ListBreachesResponse
+	16, // [16:24] is the sub-list for method output_type
+	8,  // [8:16] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_vigil_v1_tower_proto_init() }
@@ -1417,7 +1751,7 @@ func file_vigil_v1_tower_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vigil_v1_tower_proto_rawDesc), len(file_vigil_v1_tower_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

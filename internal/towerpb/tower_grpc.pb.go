@@ -340,6 +340,7 @@ var TowerService_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	AdminService_GetTowerInfo_FullMethodName = "/vigil.v1.AdminService/GetTowerInfo"
+	AdminService_ListBreaches_FullMethodName = "/vigil.v1.AdminService/ListBreaches"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -350,6 +351,8 @@ const (
 type AdminServiceClient interface {
 	// GetTowerInfo tells what the tower guards and how far it has seen.
 	GetTowerInfo(ctx context.Context, in *GetTowerInfoRequest, opts ...grpc.CallOption) (*GetTowerInfoResponse, error)
+	// ListBreaches tells how each breach is being answered, or how it ended.
+	ListBreaches(ctx context.Context, in *ListBreachesRequest, opts ...grpc.CallOption) (*ListBreachesResponse, error)
 }
 
 type adminServiceClient struct {
@@ -370,6 +373,16 @@ func (c *adminServiceClient) GetTowerInfo(ctx context.Context, in *GetTowerInfoR
 	return out, nil
 }
 
+func (c *adminServiceClient) ListBreaches(ctx context.Context, in *ListBreachesRequest, opts ...grpc.CallOption) (*ListBreachesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBreachesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListBreaches_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -378,6 +391,8 @@ func (c *adminServiceClient) GetTowerInfo(ctx context.Context, in *GetTowerInfoR
 type AdminServiceServer interface {
 	// GetTowerInfo tells what the tower guards and how far it has seen.
 	GetTowerInfo(context.Context, *GetTowerInfoRequest) (*GetTowerInfoResponse, error)
+	// ListBreaches tells how each breach is being answered, or how it ended.
+	ListBreaches(context.Context, *ListBreachesRequest) (*ListBreachesResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -390,6 +405,9 @@ type UnimplementedAdminServiceServer struct{}
 
 func (UnimplementedAdminServiceServer) GetTowerInfo(context.Context, *GetTowerInfoRequest) (*GetTowerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetTowerInfo not implemented")
+}
+func (UnimplementedAdminServiceServer) ListBreaches(context.Context, *ListBreachesRequest) (*ListBreachesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBreaches not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -430,6 +448,24 @@ func _AdminService_GetTowerInfo_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListBreaches_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBreachesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListBreaches(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListBreaches_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListBreaches(ctx, req.(*ListBreachesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -440,6 +476,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetTowerInfo",
 			Handler:    _AdminService_GetTowerInfo_Handler,
+		},
+		{
+			MethodName: "ListBreaches",
+			Handler:    _AdminService_ListBreaches_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

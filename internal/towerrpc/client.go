@@ -124,3 +124,15 @@ func (c *Client) Info(ctx context.Context) (tower.Info, error) {
 	}
 	return infoFromPB(out)
 }
+
+// Breaches tells the operator how each breach is being answered, or how it
+// ended. The query must pass its Check.
+func (c *Client) Breaches(ctx context.Context, q tower.BreachQuery) (tower.BreachPage, error) {
+	out, err := c.admin.ListBreaches(ctx, &towerpb.ListBreachesRequest{
+		State: string(q.State), Before: q.Before, Limit: uint32(q.Limit), //nolint:gosec // 1 to MaxBreaches
+	})
+	if err != nil {
+		return tower.BreachPage{}, fromStatus(err)
+	}
+	return breachesFromPB(out)
+}

@@ -35,6 +35,7 @@ type Core interface {
 	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)
 	Ready(ctx context.Context, write bool) error
 	Info(ctx context.Context) (tower.Info, error)
+	Breaches(ctx context.Context, q tower.BreachQuery) (tower.BreachPage, error)
 }
 
 // Server is the core's end.

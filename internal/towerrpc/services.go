@@ -5,6 +5,7 @@ import (
 
 	"vigil/inspector"
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/internal/towerpb"
 )
 
@@ -96,4 +97,14 @@ func (s *adminService) GetTowerInfo(ctx context.Context, _ *towerpb.GetTowerInfo
 		return nil, err
 	}
 	return infoToPB(info), nil
+}
+
+func (s *adminService) ListBreaches(ctx context.Context, in *towerpb.ListBreachesRequest) (*towerpb.ListBreachesResponse, error) {
+	page, err := s.core.Breaches(ctx, tower.BreachQuery{
+		State: tower.BreachState(in.GetState()), Before: in.GetBefore(), Limit: int(in.GetLimit()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return breachesToPB(page), nil
 }

@@ -31,3 +31,24 @@ type Info struct {
 func TowerInfo(ctx context.Context, l Lightningd) (info Info, err error) {
 	return info, l.Call(ctx, "vigil-info", map[string]any{}, &info)
 }
+
+// Breach is one of vigil-breaches, or of what `vigil breaches` prints.
+type Breach struct {
+	State         string `json:"state"`
+	UserID        string `json:"user_id"`
+	Locator       string `json:"locator"`
+	DisputeTxid   string `json:"dispute_txid"`
+	DisputeHeight int    `json:"dispute_height"`
+	ToSelfDelay   int    `json:"to_self_delay"`
+	BlocksLeft    *int   `json:"blocks_left"`
+	PenaltyTxid   string `json:"penalty_txid"`
+	Tries         int    `json:"tries"`
+	TriedHeight   int    `json:"tried_height"`
+	Reason        string `json:"reason"`
+	Doubtful      bool   `json:"doubtful"`
+	SpenderTxid   string `json:"spender_txid"`
+	SpentHeight   int    `json:"spent_height"`
+	Confirmations int    `json:"confirmations"`
+	OverHeight    int    `json:"over_height"`
+	OverAt        string `json:"over_at"`
+}

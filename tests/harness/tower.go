@@ -32,6 +32,8 @@ type Tower interface {
 	RPC() Lightningd
 	// Info is vigil-info, by RPC method or from the command line.
 	Info(ctx context.Context) (Info, error)
+	// Breaches is vigil-breaches, by either way, too; state may be "".
+	Breaches(ctx context.Context, state string) ([]Breach, error)
 	// Stop ends the tower in good order and tells how long that took.
 	Stop() time.Duration
 	Kill()
@@ -100,6 +102,12 @@ func (l *loaded) RPC() Lightningd { return l.Lightningd }
 
 func (l *loaded) Info(ctx context.Context) (Info, error) { return TowerInfo(ctx, l) }
 
+func (l *loaded) Breaches(ctx context.Context, state string) ([]Breach, error) {
+	var page struct{ Breaches []Breach }
+	err := l.Call(ctx, "vigil-breaches", map[string]any{"state": state, "limit": 1000}, &page)
+	return page.Breaches, err
+}
+
 func (l *loaded) Stop() time.Duration { l.t.Helper(); return l.StopPlugin() }
 func (l *loaded) Kill()               { l.t.Helper(); l.KillPlugin() }
 
@@ -146,16 +154,27 @@ func (s *standalone) HTTP() HTTPDoor  { return HTTPDoor("http://" + s.address) }
 func (s *standalone) RPC() Lightningd { return nil }
 
 func (s *standalone) Info(ctx context.Context) (info Info, err error) {
+	return info, s.command(ctx, &info, "info")
+}
+
+func (s *standalone) Breaches(ctx context.Context, state string) ([]Breach, error) {
+	var page struct{ Breaches []Breach }
+	err := s.command(ctx, &page, "breaches", "--state", state, "--limit", "1000")
+	return page.Breaches, err
+}
+
+// command runs a command of the shell and reads what it prints.
+func (s *standalone) command(ctx context.Context, result any, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.program, "info", "--data-dir", s.dir)
+	cmd := exec.CommandContext(ctx, s.program, append(args, "--data-dir", s.dir)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return info, fmt.Errorf("%w: %s", err, stderr.Bytes())
+		return fmt.Errorf("%w: %s", err, stderr.Bytes())
 	}
-	return info, json.Unmarshal(out, &info)
+	return json.Unmarshal(out, result)
 }
 
 func (s *standalone) Start() {
