@@ -22,6 +22,13 @@ func terms() harness.Options {
 	return harness.Options{"subscription-slots": perRegistration, "subscription-duration": 100_000}
 }
 
+// quiet are terms under which the tower writes nothing that nobody asked for.
+func quiet() harness.Options {
+	o := terms()
+	o["recent-blocks"] = 0
+	return o
+}
+
 // ready waits until the tower answers; a tower that ends instead fails the test.
 func ready(t *testing.T, tower *harness.Solo) {
 	t.Helper()
