@@ -18,8 +18,8 @@ const (
 // crowd is every open connection. When all places are taken, a newcomer gets
 // that of the oldest connection of the address that has the most of them: who
 // takes every place, by connections on which nothing moves or by ever new ones,
-// takes them from himself. None has to leave in its first moments, nor while
-// its request is with the core.
+// takes them from himself. None has to leave in its first moments, nor before
+// a request that came whole is answered.
 type crowd struct {
 	mu      sync.Mutex
 	members map[*conn]struct{}
@@ -47,6 +47,9 @@ func (c *conn) enter(p phase) {
 	c.crowd.mu.Lock()
 	defer c.crowd.mu.Unlock()
 	c.phase, c.since = p, time.Now()
+	if c.leaving && p == answering {
+		_ = c.Conn.SetWriteDeadline(c.since.Add(c.crowd.stay))
+	}
 }
 
 // makeRoom sends one connection away, if there is one that may be.
@@ -61,17 +64,17 @@ func (w *crowd) makeRoom(now time.Time) bool {
 	return true
 }
 
-// busiest returns the address with the most connections, of those that have
-// one which may be sent away now or in a moment.
+// busiest returns the address with the most connections.
 func (w *crowd) busiest() (home netip.Prefix) {
-	count, movable := map[netip.Prefix]int{}, map[netip.Prefix]bool{}
+	count := map[netip.Prefix]int{}
 	for c := range w.members {
-		count[c.home]++
-		movable[c.home] = movable[c.home] || c.movable()
+		if !c.leaving {
+			count[c.home]++
+		}
 	}
 	most := 0
 	for h, n := range count {
-		if movable[h] && (n > most || n == most && h.Addr().Less(home.Addr())) {
+		if n > most || n == most && h.Addr().Less(home.Addr()) {
 			home, most = h, n
 		}
 	}
@@ -79,26 +82,36 @@ func (w *crowd) busiest() (home netip.Prefix) {
 }
 
 // oldest returns the connection of an address that is the first to go, nil
-// where all may stay for now. A client that doesn't read its answer is one
-// whose answer takes long.
+// where all may stay for now. Those that are served now go after all others.
 func (w *crowd) oldest(home netip.Prefix, now time.Time) (oldest *conn) {
 	for c := range w.members {
-		stayed := now.Sub(c.accepted)
-		if c.phase == answering {
-			stayed = now.Sub(c.since)
-		}
-		if c.home == home && c.movable() && stayed >= w.stay && (oldest == nil || c.accepted.Before(oldest.accepted)) {
+		if c.home == home && !c.leaving && c.stayed(now) >= w.stay && (oldest == nil || c.before(oldest)) {
 			oldest = c
 		}
 	}
 	return oldest
 }
 
-// movable tells whether a connection need not be kept for its request.
-func (c *conn) movable() bool { return c.phase != serving && !c.leaving }
+// stayed is how long the client had to do its part: a client that doesn't read
+// its answer is one whose answer takes long.
+func (c *conn) stayed(now time.Time) time.Duration {
+	if c.phase == answering {
+		return now.Sub(c.since)
+	}
+	return now.Sub(c.accepted)
+}
+
+// before tells whether c has to go before other.
+func (c *conn) before(other *conn) bool {
+	if served := c.phase == serving; served != (other.phase == serving) {
+		return !served
+	}
+	return c.accepted.Before(other.accepted)
+}
 
 // sendAway ends what the connection waits for as if its time were over, so
-// that whoever began a request is answered all the same. The crowd is locked.
+// that whoever began a request is answered all the same; one that is served
+// ends with its answer. The crowd is locked.
 func (c *conn) sendAway() {
 	c.leaving = true
 	_ = c.Conn.SetReadDeadline(longAgo)
@@ -108,6 +121,13 @@ func (c *conn) sendAway() {
 }
 
 var longAgo = time.Unix(1, 0)
+
+// isLeaving tells whether the connection was sent away.
+func (c *conn) isLeaving() bool {
+	c.crowd.mu.Lock()
+	defer c.crowd.mu.Unlock()
+	return c.leaving
+}
 
 // SetReadDeadline gives no time to a connection that was sent away.
 func (c *conn) SetReadDeadline(t time.Time) error {

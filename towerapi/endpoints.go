@@ -1,11 +1,11 @@
 package towerapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -102,11 +102,16 @@ func (s *Server) ping(ctx context.Context, _ []byte) (any, error) {
 	return nil, nil
 }
 
-// handle serves every request, whatever its path.
+// handle serves every request, whatever its path. While the server does not
+// listen, connections that were let in before end with their next answer.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	a, done := s.route(w, r)
 	defer done()
-	connOf(r).enter(answering)
+	c := connOf(r)
+	c.enter(answering)
+	if s.Addr() == "" || c.isLeaving() {
+		w.Header().Set("Connection", "close")
+	}
 	s.write(w, a)
 	s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
 }
@@ -208,18 +213,19 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 		return nil, teos.Errorf(teos.NotJSON, "the Content-Type is not %s", jsonType)
 	}
 	tooLarge := teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
-	if r.ContentLength > limit {
-		w.Header().Set("Connection", "close") // or net/http would read it all first
-		return nil, tooLarge
+	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
+		return nil, tooLarge // others send it anyway, and must be let to
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	// As large as it will be: io.ReadAll needs several times that.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), limit)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, tooLarge
 	}
 	if err != nil {
 		return nil, errNotArrived
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // isJSON takes application/json and application/*+json, in either case and
@@ -232,8 +238,7 @@ func isJSON(contentType string) bool {
 	return media == jsonType || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
 }
 
-// write sends an answer. While the server does not listen, connections that
-// were let in before end with their next answer.
+// write sends an answer.
 func (s *Server) write(w http.ResponseWriter, a answer) {
 	var body []byte
 	if a.body != nil {
@@ -246,9 +251,6 @@ func (s *Server) write(w http.ResponseWriter, a answer) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if a.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
-	}
-	if s.Addr() == "" {
-		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(body) // the client may be gone

@@ -101,7 +101,7 @@ var standardTiming = timing{
 	core: 4500 * time.Millisecond, dialect: 400 * time.Millisecond,
 	queue: 2 * time.Second,
 	probe: 2 * time.Second, retry: time.Second, maxRetry: 30 * time.Second,
-	stay:  500 * time.Millisecond,
+	stay:  200 * time.Millisecond,
 	drain: 5 * time.Second,
 }
 
