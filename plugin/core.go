@@ -38,6 +38,7 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	if api := c.api.Load(); api != nil && api.Addr() != "" {
 		info.API = []string{api.Addr()}
 	}
+	info.StoreError = cut(info.StoreError)
 	info.Warnings = warnings(info)
 	return info, nil
 }
@@ -58,6 +59,9 @@ func warnings(i tower.Info) []string {
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if i.SourceError != "" {
 		add("the chain can't be followed now, breaches are not seen: %s", i.SourceError)
+	}
+	if i.StoreError != "" {
+		add("the store can't be written to, no appointment is accepted, and what breaches are answered is not recorded: make room on the disk or repair it; it says: %s", i.StoreError)
 	}
 	if behind := int64(i.SourceHeight) - int64(i.Height); behind >= behindAlarm {
 		add("the tower is %d blocks behind the chain and catching up", behind)

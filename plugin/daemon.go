@@ -24,10 +24,11 @@ import (
 
 // Names in the data directory.
 const (
-	storeFile  = "tower.sqlite"
-	socketFile = "vigil.sock"
-	lockFile   = "lock"
-	keyFile    = "tower.key"
+	storeFile   = "tower.sqlite"
+	reserveFile = "reserve"
+	socketFile  = "vigil.sock"
+	lockFile    = "lock"
+	keyFile     = "tower.key"
 )
 
 // maxStack is how much of a panic's stack is logged, in bytes.
@@ -75,10 +76,25 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	t := tower.New(key, db, d.settings.terms, d.log)
+	d.keepReserve(t)
 	if err := t.Claim(ctx, d.settings.network); err != nil {
 		return err
 	}
 	return d.follow(ctx, t)
+}
+
+// keepReserve takes room on the disk for what must not fail. A disk that is
+// full already does not stop the tower.
+func (d *daemon) keepReserve(t *tower.Tower) {
+	if d.settings.reserve == 0 {
+		_ = os.Remove(d.path(reserveFile)) // there may be one from before
+		return
+	}
+	reserve := store.NewReserve(d.path(reserveFile), d.settings.reserve)
+	if err := reserve.Hold(); err != nil {
+		d.log.Error("new appointments are refused until there is room on the disk", "err", err)
+	}
+	t.KeepReserve(reserve)
 }
 
 func (d *daemon) path(name string) string { return filepath.Join(d.settings.dataDir, name) }

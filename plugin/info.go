@@ -82,6 +82,7 @@ type infoBody struct {
 	SourceHeight uint32       `json:"source_height"`
 	Behind       uint32       `json:"blocks_behind"`
 	SourceError  string       `json:"source_error,omitempty"`
+	StoreError   string       `json:"store_error,omitempty"`
 	RecentFrom   uint32       `json:"recent_from"`
 	Blind        []blindRange `json:"blind"`
 	Users        uint64       `json:"users"`
@@ -113,7 +114,7 @@ var cannot = []string{
 func newInfoBody(i tower.Info) infoBody {
 	b := infoBody{
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version, API: orEmpty(i.API),
-		Height: i.Height, SourceHeight: i.SourceHeight, SourceError: i.SourceError,
+		Height: i.Height, SourceHeight: i.SourceHeight, SourceError: i.SourceError, StoreError: i.StoreError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},
 		Users: i.Users, Appointments: i.Appointments,
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,

@@ -47,6 +47,8 @@ var options = []option{
 		help: "Blocks for which an appointment may come after its dispute and is still answered."},
 	{name: "max-blob-size", fallback: "65536", number: true,
 		help: "Greatest encrypted blob of an appointment, in bytes."},
+	{name: "disk-reserve", fallback: "64", number: true,
+		help: "Megabytes of disk that are kept free for blocks and breaches: when the disk is full, new appointments are refused first."},
 	{name: "codes", fallback: "v2",
 		help: "Dialect of error codes for requests of no known user: v1 (python-teos) or v2 (rust-teos)."},
 	{name: "log-level", fallback: "info",

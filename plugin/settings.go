@@ -28,7 +28,9 @@ type settings struct {
 	zmq    string
 	terms  tower.Terms
 	limits inspector.Limits
-	level  slog.Level
+	// reserve is in bytes.
+	reserve int64
+	level   slog.Level
 }
 
 type apiSettings struct {
@@ -42,6 +44,7 @@ const (
 	maxRecentBlocks = 2016
 	// maxBlobLimit leaves a request far below what lightningd and gRPC carry.
 	maxBlobLimit = 1 << 20
+	maxReserve   = 1 << 20 // megabytes
 )
 
 // resolve checks options. Its error names each option that is wrong and what
@@ -65,7 +68,8 @@ func resolve(r raw, prefix string) (settings, error) {
 			MinToSelfDelay: p.number("min-to-self-delay", 0, math.MaxUint32),
 			MaxBlobSize:    int(p.number("max-blob-size", teos.MinBlobSize, maxBlobLimit)),
 		},
-		level: p.level(),
+		reserve: int64(p.number("disk-reserve", 0, maxReserve)) << 20,
+		level:   p.level(),
 	}
 	s.node = p.node(s.network)
 	return s, errors.Join(p.errs...)

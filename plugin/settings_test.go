@@ -43,6 +43,7 @@ func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
 		"min-to-self-delay":     {[]string{"0", "4294967295"}, []string{"-1", "x"}},
 		"recent-blocks":         {[]string{"0", "2016"}, []string{"2017", "-1"}},
 		"max-blob-size":         {[]string{"81", "1048576"}, []string{"80", "1048577"}},
+		"disk-reserve":          {[]string{"0", "64", "1048576"}, []string{"-1", "1048577", "64M"}},
 		"codes":                 {[]string{"v1", "v2"}, []string{"", "V2", "v3"}},
 		"log-level":             {[]string{"debug", "info", "warn", "error"}, []string{"loud"}},
 	} {

@@ -89,13 +89,13 @@ func (t *Tower) WantsRescan(ctx context.Context) (h chain.Header, wanted bool, e
 
 // SkipRescan implements chain.Tower: nothing is judged by that block.
 func (t *Tower) SkipRescan(ctx context.Context, height uint32) error {
-	return t.store.Update(ctx, func(tx Tx) error { return tx.SkipJudging(height) })
+	return t.vital(ctx, func(tx Tx) error { return tx.SkipJudging(height) })
 }
 
 // Rescan implements chain.Tower: trackers that are judged up to the block
 // before are judged by this one, which must be a stored one.
 func (t *Tower) Rescan(ctx context.Context, b *chain.Block) error {
-	return t.store.Update(ctx, func(tx Tx) error {
+	return t.vital(ctx, func(tx Tx) error {
 		h, found, err := tx.Header(b.Height)
 		if err != nil {
 			return err

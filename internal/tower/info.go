@@ -18,6 +18,8 @@ type Info struct {
 	// SourceHeight and SourceError are what the chain source last told.
 	SourceHeight uint32
 	SourceError  string
+	// StoreError is why the store can't be written to now.
+	StoreError string
 	// Since is when this tower was started for the first time.
 	Since time.Time
 	// API holds the addresses on which the HTTP API listens now.
@@ -31,7 +33,7 @@ const sinceKey = "since"
 // Info returns what the store knows: the rest is filled in by who runs the
 // tower.
 func (t *Tower) Info(ctx context.Context) (Info, error) {
-	info := Info{ID: t.ID()}
+	info := Info{ID: t.ID(), StoreError: t.storeTrouble()}
 	err := t.store.View(ctx, func(tx Tx) (err error) {
 		if info.Stats, err = tx.Stats(); err != nil {
 			return err

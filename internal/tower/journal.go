@@ -39,8 +39,12 @@ func (j *journal) write() {
 // may be durable all the same.
 func (t *Tower) change(ctx context.Context, f func(Tx, *journal) error) error {
 	defer t.penaltyDue()
-	j := &journal{log: t.log}
-	if err := t.store.Update(ctx, func(tx Tx) error { return f(tx, j) }); err != nil {
+	var j *journal
+	err := t.vital(ctx, func(tx Tx) error {
+		j = &journal{log: t.log}
+		return f(tx, j)
+	})
+	if err != nil {
 		return err
 	}
 	j.write()

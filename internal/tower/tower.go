@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -30,6 +31,8 @@ const headers = 144
 type Tower struct {
 	key        *btcec.PrivateKey
 	store      Store
+	reserve    Reserve
+	storeError atomic.Pointer[error]
 	terms      Terms
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
@@ -41,7 +44,7 @@ type Tower struct {
 // for the same key.
 func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 	return &Tower{
-		key: key, store: s, terms: t, log: log,
+		key: key, store: s, reserve: noReserve{}, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
 		penaltyDue: func() {},
 		unrecorded: func([]responder.Answer) {},
@@ -59,9 +62,12 @@ func (t *Tower) OnUnrecorded(f func([]responder.Answer)) { t.unrecorded = f }
 // ID returns the tower's public key, by which its users know it.
 func (t *Tower) ID() teos.UserID { return teos.NewUserID(t.key.PubKey()) }
 
-// update runs f in a transaction at the height of the tip.
+// update runs f, a user's request, in a transaction at the height of the tip.
 func (t *Tower) update(ctx context.Context, f func(tx Tx, height uint32) error) error {
-	return t.store.Update(ctx, func(tx Tx) error { return atTip(tx, f) })
+	if err := t.reserve.Hold(); err != nil {
+		return err
+	}
+	return t.wrote(t.store.Update(ctx, func(tx Tx) error { return atTip(tx, f) }))
 }
 
 func (t *Tower) view(ctx context.Context, f func(tx Tx, height uint32) error) error {
@@ -96,7 +102,7 @@ func (t *Tower) DuePenalties(ctx context.Context, scope responder.Scope, after i
 
 // NoteTries implements responder.Ledger.
 func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []responder.Tracker) error {
-	return t.store.Update(ctx, func(tx Tx) error {
+	return t.vital(ctx, func(tx Tx) error {
 		now, _, err := tx.Header(tip.Height)
 		if err != nil {
 			return err
@@ -119,6 +125,9 @@ func (t *Tower) Ready(ctx context.Context, write bool) error {
 	if err := t.view(ctx, func(Tx, uint32) error { return nil }); err != nil || !write {
 		return err
 	}
+	if err := t.reserve.Hold(); err != nil {
+		return err
+	}
 	// As much as the largest appointment: a disk on which only a little fits
 	// must not pass for one that works.
 	proof := strings.Repeat("0", probeSize)
@@ -133,7 +142,7 @@ func (t *Tower) Ready(ctx context.Context, write bool) error {
 const probeSize = 1 << 20
 
 func (t *Tower) write(ctx context.Context, value string) error {
-	return t.store.Update(ctx, func(tx Tx) error { return tx.SetIdentity("written", value) })
+	return t.wrote(t.store.Update(ctx, func(tx Tx) error { return tx.SetIdentity("written", value) }))
 }
 
 var _ chain.Tower = (*Tower)(nil)

@@ -999,8 +999,10 @@ type GetTowerInfoResponse struct {
 	// try, and its words for one of them.
 	TrackersRefused uint64 `protobuf:"varint,19,opt,name=trackers_refused,json=trackersRefused,proto3" json:"trackers_refused,omitempty"`
 	Refusal         string `protobuf:"bytes,20,opt,name=refusal,proto3" json:"refusal,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Why the store can't be written to now; empty while it can.
+	StoreError    string `protobuf:"bytes,21,opt,name=store_error,json=storeError,proto3" json:"store_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetTowerInfoResponse) Reset() {
@@ -1169,6 +1171,13 @@ func (x *GetTowerInfoResponse) GetTrackersRefused() uint64 {
 func (x *GetTowerInfoResponse) GetRefusal() string {
 	if x != nil {
 		return x.Refusal
+	}
+	return ""
+}
+
+func (x *GetTowerInfoResponse) GetStoreError() string {
+	if x != nil {
+		return x.StoreError
 	}
 	return ""
 }
@@ -1593,7 +1602,7 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\n" +
 	"BlockRange\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\rR\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\rR\x02to\"\xae\x05\n" +
+	"\x02to\x18\x02 \x01(\rR\x02to\"\xcf\x05\n" +
 	"\x14GetTowerInfoResponse\x12\x19\n" +
 	"\btower_id\x18\x01 \x01(\fR\atowerId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x18\n" +
@@ -1616,7 +1625,9 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\x03api\x18\x11 \x03(\tR\x03api\x12\x1a\n" +
 	"\bwarnings\x18\x12 \x03(\tR\bwarnings\x12)\n" +
 	"\x10trackers_refused\x18\x13 \x01(\x04R\x0ftrackersRefused\x12\x18\n" +
-	"\arefusal\x18\x14 \x01(\tR\arefusal\"Y\n" +
+	"\arefusal\x18\x14 \x01(\tR\arefusal\x12\x1f\n" +
+	"\vstore_error\x18\x15 \x01(\tR\n" +
+	"storeError\"Y\n" +
 	"\x13ListBreachesRequest\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\x03R\x06before\x12\x14\n" +

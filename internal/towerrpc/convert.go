@@ -114,6 +114,7 @@ func infoToPB(i tower.Info) *towerpb.GetTowerInfoResponse {
 		BreachesResolved: i.Resolved, BreachesLost: i.Lost,
 		Since: i.Since.Unix(), Api: i.API, Warnings: i.Warnings,
 		TrackersRefused: i.Refused, Refusal: i.Refusal,
+		StoreError: i.StoreError,
 	}
 	for _, r := range i.Blind {
 		out.Blind = append(out.Blind, &towerpb.BlockRange{From: r.From, To: r.To})
@@ -126,6 +127,7 @@ func infoFromPB(in *towerpb.GetTowerInfoResponse) (i tower.Info, err error) {
 		Network: in.GetNetwork(), Version: in.GetVersion(), Height: in.GetHeight(),
 		SourceHeight: in.GetSourceHeight(), SourceError: in.GetSourceError(),
 		Since: time.Unix(in.GetSince(), 0).UTC(), API: in.GetApi(), Warnings: in.GetWarnings(),
+		StoreError: in.GetStoreError(),
 	}
 	i.Stats = tower.Stats{
 		Users: in.GetUsers(), Appointments: in.GetAppointments(),

@@ -349,7 +349,7 @@ func TestEveryFieldOfInfoCrosses(t *testing.T) {
 			Refused: 16, Refusal: "fee",
 			Blind: []tower.Range{{From: 9, To: 10}, {From: 11, To: 12}},
 		},
-		Height: 13, SourceHeight: 14, SourceError: "down", Since: time.Unix(15, 0).UTC(),
+		Height: 13, SourceHeight: 14, SourceError: "down", StoreError: "full", Since: time.Unix(15, 0).UTC(),
 		API: []string{"127.0.0.1:9814"}, Warnings: []string{"act"},
 	}
 	for _, v := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Stats)} {

@@ -46,7 +46,7 @@ func TestAStoreOfTheFirstSchemaIsKept(t *testing.T) {
 // first makes a store as the first version did.
 func first(t *testing.T, file string) {
 	t.Helper()
-	db, err := open(file, "immediate", 1)
+	db, err := open(file, "immediate", 1, pragmas)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,14 +39,14 @@ func Open(ctx context.Context, file string) (*DB, error) {
 	if err := private(file); err != nil {
 		return nil, err
 	}
-	write, err := open(file, "immediate", 1)
+	write, err := open(file, "immediate", 1, pragmas)
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store %s: %w", file, named(err)), write.Close())
 	}
-	read, err := open(file, "deferred", readers)
+	read, err := open(file, "deferred", readers, append([]string{"query_only(1)"}, pragmas...))
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
@@ -63,7 +63,7 @@ func private(file string) error {
 	return f.Close()
 }
 
-func open(file, lock string, conns int) (*sql.DB, error) {
+func open(file, lock string, conns int, pragmas []string) (*sql.DB, error) {
 	q := url.Values{"_txlock": {lock}, "_pragma": pragmas}
 	name := url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", name.String())
@@ -124,8 +124,10 @@ func named(err error) error {
 	}
 	const primary = 0xff // the rest of a code only says more
 	switch driver.Code() & primary {
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w: %w", tower.ErrStore, tower.ErrFull, err)
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", tower.ErrStore, err)
 	}
