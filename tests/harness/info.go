@@ -52,3 +52,25 @@ type Breach struct {
 	OverHeight    int    `json:"over_height"`
 	OverAt        string `json:"over_at"`
 }
+
+// breachPage is a page of vigil-breaches.
+type breachPage struct {
+	Height   int      `json:"height"`
+	Breaches []Breach `json:"breaches"`
+	Next     int64    `json:"next"`
+}
+
+// allBreaches asks page by page.
+func allBreaches(ask func(before int64) (breachPage, error)) (all []Breach, err error) {
+	var before int64
+	for {
+		page, err := ask(before)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Breaches...)
+		if before = page.Next; before == 0 {
+			return all, nil
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -103,9 +104,13 @@ func (l *loaded) RPC() Lightningd { return l.Lightningd }
 func (l *loaded) Info(ctx context.Context) (Info, error) { return TowerInfo(ctx, l) }
 
 func (l *loaded) Breaches(ctx context.Context, state string) ([]Breach, error) {
-	var page struct{ Breaches []Breach }
-	err := l.Call(ctx, "vigil-breaches", map[string]any{"state": state, "limit": 1000}, &page)
-	return page.Breaches, err
+	return allBreaches(func(before int64) (page breachPage, err error) {
+		params := map[string]any{"state": state, "limit": 1000}
+		if before != 0 {
+			params["before"] = before
+		}
+		return page, l.Call(ctx, "vigil-breaches", params, &page)
+	})
 }
 
 func (l *loaded) Stop() time.Duration { l.t.Helper(); return l.StopPlugin() }
@@ -158,9 +163,13 @@ func (s *standalone) Info(ctx context.Context) (info Info, err error) {
 }
 
 func (s *standalone) Breaches(ctx context.Context, state string) ([]Breach, error) {
-	var page struct{ Breaches []Breach }
-	err := s.command(ctx, &page, "breaches", "--state", state, "--limit", "1000")
-	return page.Breaches, err
+	return allBreaches(func(before int64) (page breachPage, err error) {
+		args := []string{"breaches", "--state", state, "--limit", "1000"}
+		if before != 0 {
+			args = append(args, "--before", strconv.FormatInt(before, 10))
+		}
+		return page, s.command(ctx, &page, args...)
+	})
 }
 
 // command runs a command of the shell and reads what it prints.
