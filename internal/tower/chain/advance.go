@@ -69,11 +69,16 @@ func (f *Follower) gone(ctx context.Context, height, best uint32, why error) err
 	if first.Height == height {
 		return errMoved
 	}
+	return f.passGap(ctx, height, first, why)
+}
+
+// passGap goes on at a block behind those that are lost, from a height on.
+func (f *Follower) passGap(ctx context.Context, from uint32, first *Block, why error) error {
 	if err := f.confirmGap(ctx, first); err != nil {
 		return err
 	}
 	f.config.Log.Error("blocks can't be had any more: a breach in them was not seen",
-		"from", height, "to", first.Height-1, "err", why)
+		"from", from, "to", first.Height-1, "err", why)
 	f.misses = 0
 	return f.tower.Begin(ctx, first)
 }
@@ -128,99 +133,3 @@ func (f *Follower) confirmGap(ctx context.Context, first *Block) error {
 }
 
 func isMissing(err error) bool { return errors.Is(err, ErrPruned) || errors.Is(err, ErrNoBlock) }
-
-// older does one step of work on blocks that lie behind the tip: first it
-// fills the window in, newest first, for appointments that come late and for
-// forks, then it looks again for what befell breaches that were found late.
-func (f *Follower) older(ctx context.Context) (more bool, err error) {
-	lowest, wanted, err := f.tower.WantsOlder(ctx)
-	if err != nil {
-		return false, err
-	}
-	var failed error
-	if wanted {
-		if more, failed = f.backfill(ctx, lowest); more {
-			return true, failed
-		}
-	}
-	// A block that can't be had below must not keep what lies above waiting.
-	again, wanted, err := f.tower.WantsRescan(ctx)
-	if err != nil || !wanted {
-		return false, errors.Join(failed, err)
-	}
-	return true, errors.Join(failed, f.rescan(ctx, again))
-}
-
-func (f *Follower) backfill(ctx context.Context, lowest Header) (more bool, err error) {
-	height := lowest.Height - 1
-	if f.absent[height] >= missingTries {
-		return false, nil // older blocks help only those who come late
-	}
-	b, err := f.fetch(ctx, height)
-	if f.givenUp(ctx, height, err) {
-		f.config.Log.Warn("older blocks can't be had: appointments that come late are answered from here on",
-			"height", lowest.Height, "err", err)
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if b.Hash != lowest.Prev {
-		f.forked = true
-		return false, errMoved
-	}
-	return true, f.tower.Backfill(ctx, b)
-}
-
-// givenUp tells whether a block behind the tip has been missing so often that
-// it is not asked for again until the next start: what a pruned node has to
-// look for costs it a minute each time. A backend that comes and goes shows
-// blocks as missing that it has, so the tip must be served meanwhile.
-func (f *Follower) givenUp(ctx context.Context, height uint32, err error) bool {
-	if !isMissing(err) {
-		delete(f.absent, height)
-		return false
-	}
-	if f.absent[height]++; f.absent[height] < missingTries && !errors.Is(err, ErrPruned) {
-		return false
-	}
-	if !f.stillMissing(ctx, height) {
-		delete(f.absent, height)
-		return false
-	}
-	f.absent[height] = missingTries
-	return true
-}
-
-// stillMissing asks for a block between two proofs that blocks are served.
-func (f *Follower) stillMissing(ctx context.Context, height uint32) bool {
-	tip, found, err := f.tower.Tip(ctx)
-	if err != nil || !found {
-		return false
-	}
-	if _, err := f.fetch(ctx, tip.Height); err != nil {
-		return false
-	}
-	if _, err := f.fetch(ctx, height); !isMissing(err) {
-		return false
-	}
-	_, err = f.fetch(ctx, tip.Height)
-	return err == nil
-}
-
-func (f *Follower) rescan(ctx context.Context, h Header) error {
-	b, err := f.fetch(ctx, h.Height)
-	if f.givenUp(ctx, h.Height, err) {
-		f.config.Log.Error("a block can't be had any more: what befell a breach in it is not known",
-			"height", h.Height, "err", err)
-		return f.tower.SkipRescan(ctx, h.Height)
-	}
-	if err != nil {
-		return err
-	}
-	if b.Hash != h.Hash {
-		f.forked = true
-		return errMoved
-	}
-	return f.tower.Rescan(ctx, b)
-}

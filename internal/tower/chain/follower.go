@@ -39,6 +39,9 @@ const (
 	// missingTries is how often a block must be missing, while later ones
 	// are served, before it counts as gone.
 	missingTries = 3
+	// absentPause is for how long a block behind the tip that counts as gone
+	// is not asked for again.
+	absentPause = 6 * time.Hour
 )
 
 // BlockHasher is a Source that can tell a hash without the whole block.
@@ -64,12 +67,13 @@ type Follower struct {
 	config Config
 	hint   chan struct{}
 
-	missing uint32         // height that was missing last
-	misses  int            // how often in a row
-	absent  map[uint32]int // how often a block behind the tip was missing
-	forked  bool           // a block did not stand on ours, and none has since
-	hinted  bool           // something happened that may be a fork
-	idle    int            // quiet polls since the tip was compared
+	missing uint32             // height that was missing last
+	misses  int                // how often in a row
+	absent  map[uint32]absence // blocks not above the tip that were missing
+	forked  bool               // a block did not stand on ours, and none has since
+	hinted  bool               // something happened that may be a fork
+	idle    int                // quiet polls since the tip was compared
+	turns   int                // branches left since the tip was the source's
 
 	told time.Time // of the failure that lasts
 
@@ -95,7 +99,7 @@ func NewFollower(s Source, t Tower, c Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{source: s, tower: t, params: params, config: c, hint: make(chan struct{}, 1), hinted: true, absent: map[uint32]int{}}
+	f := &Follower{source: s, tower: t, params: params, config: c, hint: make(chan struct{}, 1), hinted: true, absent: map[uint32]absence{}}
 	return f, nil
 }
 
@@ -132,11 +136,11 @@ func (f *Follower) Run(ctx context.Context) {
 		case err != nil:
 			f.wait(ctx, jitter(backoff))
 			backoff = min(2*backoff, maxBackoff)
-		case more:
-			backoff = minBackoff
-		default:
-			backoff = minBackoff
+		case !more:
+			backoff, f.turns = minBackoff, 0
 			f.wait(ctx, f.config.Poll)
+		case f.turns == 0:
+			backoff = minBackoff
 		}
 	}
 }
@@ -189,10 +193,7 @@ func (f *Follower) round(ctx context.Context) (more bool, err error) {
 		return true, f.begin(ctx, best)
 	}
 	if f.mayHaveForked(tip, best) {
-		left, err := f.leaveBranch(ctx, tip, best)
-		// What there is to compare with may be gone for good. If so, then
-		// the next block is, too, and advance knows what to do.
-		if gone := isMissing(err) && best > tip.Height; left || err != nil && !gone {
+		if left, err := f.leaveBranch(ctx, tip, best); left || err != nil {
 			return left, err
 		}
 	}
@@ -200,7 +201,7 @@ func (f *Follower) round(ctx context.Context) (more bool, err error) {
 		return true, f.advance(ctx, tip, best)
 	}
 	f.forked = false
-	return f.older(ctx)
+	return f.older(ctx, tip.Height)
 }
 
 // mayHaveForked tells whether to compare the tip with the source's. A block
@@ -229,72 +230,6 @@ func (f *Follower) best(ctx context.Context) (uint32, error) {
 	}
 	f.setStatus(func(s *Status) { s.Height = tip.Height })
 	return tip.Height, nil
-}
-
-// leaveBranch takes the tower back to where its branch leaves the source's;
-// left is false where the tip still stands.
-func (f *Follower) leaveBranch(ctx context.Context, tip Header, best uint32) (left bool, err error) {
-	fork, common, err := f.fork(ctx, tip, best)
-	if err != nil {
-		return false, err
-	}
-	f.hinted = false
-	if common && fork == tip.Height {
-		return false, nil
-	}
-	f.forked = false
-	f.config.Log.Warn("reorg", "from", tip.Height, "fork", fork, "best", best)
-	if common {
-		if err := f.tower.Disconnect(ctx, fork); err != nil {
-			return false, f.glance(ctx, fork+1, best, fmt.Errorf("leave a branch: %w", err))
-		}
-		return true, nil
-	}
-	b, err := f.fetch(ctx, fork+1)
-	if err != nil {
-		return false, err
-	}
-	return true, f.tower.Begin(ctx, b)
-}
-
-// fork returns the height of the last block that the tower and the source
-// have in common: the tip, as a rule. Where common is false none is
-// remembered, and it is the height below all that are.
-func (f *Follower) fork(ctx context.Context, tip Header, best uint32) (fork uint32, common bool, err error) {
-	for height := min(tip.Height, best); ; height-- {
-		ours, found, err := f.tower.Header(ctx, height)
-		if err != nil {
-			return 0, false, err
-		}
-		if !found {
-			return height, false, f.forkBelow(ctx, height, best)
-		}
-		theirs, err := f.hash(ctx, height)
-		if err != nil {
-			return 0, false, err
-		}
-		if theirs == ours.Hash {
-			return height, true, nil
-		}
-		if height == 0 {
-			return 0, false, fmt.Errorf("%w: at the genesis block", ErrDeepFork)
-		}
-	}
-}
-
-// forkBelow fails with ErrDeepFork where the tower has left a chain that it has
-// watched for long, or where the source has nothing to show instead. A young
-// tower goes on with the source's block in place of its lowest, so that it
-// sees each block from there on, and fills its window in below.
-func (f *Follower) forkBelow(ctx context.Context, height, best uint32) error {
-	young, err := f.tower.Young(ctx)
-	if err != nil {
-		return err
-	}
-	if young && height < best {
-		return nil
-	}
-	return fmt.Errorf("%w: at block %d", ErrDeepFork, height)
 }
 
 func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, error) {

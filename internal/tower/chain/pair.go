@@ -13,40 +13,126 @@ import (
 
 // Timing of a Pair.
 const (
-	// pairTimeout bounds an answer of the first source, and of either to a
-	// broadcast: one that hangs must not use up the time of the other.
+	// pairTimeout bounds an answer of the source that is asked first, and of
+	// either to a question to both: one that hangs must not use up the time
+	// of the other.
 	pairTimeout = 10 * time.Second
-	// restFor is for how long a first source that failed is left alone.
+	// restFor is for how long a source that failed is asked last.
 	restFor = time.Minute
+	// syncsFor is for how long a source that is behind may stand still and
+	// still count as one that is catching up.
+	syncsFor = time.Hour
+	// glimpse is how often the second source is asked for its tip while the
+	// first one leads: it may be lightningd's, whose lane is not ours.
+	glimpse = 30 * time.Second
 )
 
-// Pair is two sources of one chain: the first is asked, the second where it
-// fails. Penalties go to both, since one may refuse what the other takes.
+// Pair is two sources of one chain. Blocks come from the one whose chain is
+// longer, the first if neither's is, and from the other where that fails.
+// Penalties go to both, since one may refuse what the other takes.
 type Pair struct {
-	first, second Source
-	log           *slog.Logger
+	log *slog.Logger
 
-	mu     sync.Mutex
-	failed time.Time // when the first source failed last; zero if it did not
+	mu      sync.Mutex
+	members [2]member
+	lead    int // the one with the longer chain
+}
+
+// member is a source of a Pair and what it last said.
+type member struct {
+	Source
+	failed time.Time // when it failed last; zero if it did not
+	tip    Tip
+	told   time.Time // when it told its tip
+	rose   time.Time // when that was last higher than before
 }
 
 // NewPair joins two sources.
 func NewPair(first, second Source, log *slog.Logger) *Pair {
-	return &Pair{first: first, second: second, log: log}
+	return &Pair{log: log, members: [2]member{{Source: first}, {Source: second}}}
 }
 
-// Tip implements Source.
-func (p *Pair) Tip(ctx context.Context) (tip Tip, err error) {
-	err = p.ask(ctx, func(ctx context.Context, s Source) (err error) {
-		tip, err = s.Tip(ctx)
-		return err
+// Tip implements Source: the longer chain's. A source that fails is left alone
+// for a while, unless the other fails, too.
+func (p *Pair) Tip(ctx context.Context) (Tip, error) {
+	var tips [2]Tip
+	errs := [2]error{errResting, errResting}
+	ask := func(ctx context.Context, i int) {
+		tips[i], errs[i] = p.members[i].Tip(ctx)
+		p.note(i, errs[i])
+		p.noteTip(i, tips[i], errs[i])
+	}
+	p.both(ctx, func(ctx context.Context, i int) {
+		if tip, fresh := p.glimpsed(i); fresh {
+			tips[i], errs[i] = tip, nil
+		} else if !p.resting(i) {
+			ask(ctx, i)
+		}
 	})
-	return tip, err
+	for i := range errs {
+		if errors.Is(errs[i], errResting) && errs[1-i] != nil {
+			ask(ctx, i)
+		}
+	}
+	if errs[0] != nil && errs[1] != nil {
+		return Tip{}, errors.Join(errs[0], errs[1])
+	}
+	longer := tips[1].Network == tips[0].Network && tips[1].Height > tips[0].Height
+	if errs[0] == nil && (errs[1] != nil || !longer) {
+		return p.follow(0, tips[0]), nil
+	}
+	return p.follow(1, tips[1]), nil
+}
+
+// errResting stands for the answer of a source that was not asked.
+var errResting = errors.New("it failed a short while ago")
+
+// follow lets a source be asked first.
+func (p *Pair) follow(lead int, tip Tip) Tip {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lead = lead
+	return tip
+}
+
+// glimpsed returns the second source's tip where that need not be asked for.
+func (p *Pair) glimpsed(i int) (tip Tip, fresh bool) {
+	if i == 0 || p.resting(0) || p.leader() != 0 {
+		return tip, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &p.members[i]
+	return m.tip, m.failed.IsZero() && time.Since(m.told) < glimpse
+}
+
+func (p *Pair) noteTip(i int, tip Tip, err error) {
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &p.members[i]
+	m.told = time.Now()
+	if tip.Height > m.tip.Height {
+		m.rose = m.told
+	}
+	m.tip = tip
+}
+
+// both calls f for each source at once, for as long as pairTimeout.
+func (p *Pair) both(ctx context.Context, f func(ctx context.Context, i int)) {
+	ctx, cancel := context.WithTimeout(ctx, pairTimeout)
+	defer cancel()
+	var work sync.WaitGroup
+	work.Go(func() { f(ctx, 0) })
+	f(ctx, 1)
+	work.Wait()
 }
 
 // Block implements Source.
 func (p *Pair) Block(ctx context.Context, height uint32) (block []byte, err error) {
-	err = p.ask(ctx, func(ctx context.Context, s Source) (err error) {
+	err = p.ask(ctx, height, func(ctx context.Context, s Source) (err error) {
 		block, err = s.Block(ctx, height)
 		return err
 	})
@@ -55,7 +141,7 @@ func (p *Pair) Block(ctx context.Context, height uint32) (block []byte, err erro
 
 // BlockHash implements BlockHasher. A source that is none sends the block.
 func (p *Pair) BlockHash(ctx context.Context, height uint32) (hash chainhash.Hash, err error) {
-	err = p.ask(ctx, func(ctx context.Context, s Source) (err error) {
+	err = p.ask(ctx, height, func(ctx context.Context, s Source) (err error) {
 		hash, err = hashFrom(ctx, s, height)
 		return err
 	})
@@ -76,65 +162,87 @@ func hashFrom(ctx context.Context, s Source, height uint32) (chainhash.Hash, err
 	return chainhash.DoubleHashH(block[:headerSize]), nil
 }
 
-// ask asks the first source, unless it failed a short while ago, and the
-// second where that fails.
-func (p *Pair) ask(ctx context.Context, call func(context.Context, Source) error) error {
-	if p.resting() {
-		err := call(ctx, p.second)
-		if err == nil {
-			return nil
-		}
-		return either(p.askFirst(ctx, call), err)
+// ask asks for something at a height: first the source with the longer chain,
+// unless it failed a short while ago, then the other. The time of one of them
+// is bounded: of the one that failed, or else of the first.
+func (p *Pair) ask(ctx context.Context, height uint32, call func(context.Context, Source) error) error {
+	i := p.leader()
+	rests, otherRests := p.resting(i), p.resting(1-i)
+	if rests && !otherRests {
+		i = 1 - i
 	}
-	err := p.askFirst(ctx, call)
-	if err == nil {
+	last := rests != otherRests // the one that is bounded is asked last
+	var errs [2]error
+	if errs[i] = p.askOne(ctx, i, !last, call); errs[i] == nil {
 		return nil
 	}
-	return either(err, call(ctx, p.second))
+	errs[1-i] = p.askOne(ctx, 1-i, last, call)
+	return either(p.unlessSyncing(0, height, errs[0]), p.unlessSyncing(1, height, errs[1]))
 }
 
-func (p *Pair) askFirst(ctx context.Context, call func(context.Context, Source) error) error {
-	ctx, cancel := context.WithTimeout(ctx, pairTimeout)
-	defer cancel()
-	err := call(ctx, p.first)
-	p.note(err)
+func (p *Pair) askOne(ctx context.Context, i int, bounded bool, call func(context.Context, Source) error) error {
+	if bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, pairTimeout)
+		defer cancel()
+	}
+	err := call(ctx, p.members[i].Source)
+	p.note(i, err)
 	return err
 }
 
-func (p *Pair) resting() bool {
+func (p *Pair) leader() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.failed.IsZero() && time.Since(p.failed) < restFor
+	return p.lead
 }
 
-// note remembers a failure of the first source, and tells of its beginning and
-// its end. That a block is missing is none.
-func (p *Pair) note(err error) {
+func (p *Pair) resting(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	m := &p.members[i]
+	return !m.failed.IsZero() && time.Since(m.failed) < restFor
+}
+
+// unlessSyncing takes the word of a source that has no block at a height, unless
+// it has not come that far yet.
+func (p *Pair) unlessSyncing(i int, height uint32, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &p.members[i]
+	if !errors.Is(err, ErrNoBlock) || m.tip.Height >= height || time.Since(m.rose) > syncsFor {
+		return err
+	}
+	return fmt.Errorf("a chain source that is at block %d still has none at %d", m.tip.Height, height)
+}
+
+// note remembers a failure of a source, and tells of its beginning and its end.
+// That a block is missing is none.
+func (p *Pair) note(i int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &p.members[i]
 	switch {
+	case errors.Is(err, context.Canceled): // it was us
 	case err == nil || isMissing(err):
-		if !p.failed.IsZero() {
-			p.log.Info("the first chain source answers again")
+		if !m.failed.IsZero() {
+			p.log.Info("a chain source answers again", "source", i+1)
 		}
-		p.failed = time.Time{}
+		m.failed = time.Time{}
 	default:
-		if p.failed.IsZero() {
-			p.log.Warn("the first chain source fails; the second is asked instead", "err", err)
+		if m.failed.IsZero() {
+			p.log.Warn("a chain source fails; the other is asked instead", "source", i+1, "err", err)
 		}
-		p.failed = time.Now()
+		m.failed = time.Now()
 	}
 }
 
 // Publish implements Source. Both sources are asked at once, and it succeeds
 // if either takes the transaction.
 func (p *Pair) Publish(ctx context.Context, tx []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, pairTimeout)
-	defer cancel()
-	first := make(chan error, 1)
-	go func() { first <- p.first.Publish(ctx, tx) }()
-	second := p.second.Publish(ctx, tx)
-	return either(<-first, second)
+	var errs [2]error
+	p.both(ctx, func(ctx context.Context, i int) { errs[i] = p.members[i].Publish(ctx, tx) })
+	return either(errs[0], errs[1])
 }
 
 // either is nil where one of two tries was. A block is missing only where both

@@ -81,6 +81,19 @@ func (c *Chain) Prune(height uint32) {
 	c.pruned = height
 }
 
+// Raw returns the serialised block at a height of the branch that ends in tip;
+// found is false above that. Neither faults nor pruning befall it.
+func (c *Chain) Raw(tip *chain.Block, height uint32) (raw []byte, found bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := c.all[tip.Hash]; e != nil; e = c.all[e.block.Prev] {
+		if e.block.Height == height {
+			return slices.Clone(e.raw), true
+		}
+	}
+	return nil, false
+}
+
 // Refuse makes Publish ask judge about each transaction: an error refuses it,
 // and is the answer. Nil accepts all again.
 func (c *Chain) Refuse(judge func(chain.Tx) error) {
