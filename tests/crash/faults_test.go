@@ -2,7 +2,6 @@ package crash
 
 import (
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"vigil/tests/harness"
@@ -81,11 +80,8 @@ func (r *rig) closed() {
 func (r *rig) open(said int) {
 	r.Helper()
 	ready(r.T, r.tower)
-	for _, line := range []string{"the store fails: the API closes", "the store works again"} {
-		if !strings.Contains(r.tower.Log()[said:], line) {
-			r.Errorf("the log does not say %q", line)
-		}
-	}
+	r.logged(said, "the store fails: the API closes")
+	r.logged(said, "the store works again")
 }
 
 // TestACheckpointThatFails: commits are in the log, which grows. What has a

@@ -74,19 +74,26 @@ func attach(t *testing.T, tower *harness.Solo, path string, rules ...string) *tr
 		args = append(args, "-e", "inject="+rule)
 	}
 	tr := &tracer{t: t, cmd: exec.Command(strace(t), args...), done: make(chan struct{})}
+	tr.start()
+	return tr
+}
+
+// start waits until strace holds the tower.
+func (tr *tracer) start() {
+	tr.t.Helper()
 	tr.cmd.Stderr = &tr.said
 	if err := tr.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tr.t.Fatal(err)
 	}
 	go func() {
 		defer close(tr.done)
 		_ = tr.cmd.Wait() // it ends as the tower does, or by detach
 	}()
-	t.Cleanup(tr.detach)
-	if !poll(t, harness.Patience, func() bool { return tr.said.has("attached") || tr.ended() }) || tr.ended() {
-		t.Fatalf("strace does not attach: %v", &tr.said)
+	tr.t.Cleanup(tr.detach)
+	attached := func() bool { return tr.said.has("attached") || tr.ended() }
+	if !poll(tr.t, harness.Patience, attached) || tr.ended() {
+		tr.t.Fatalf("strace does not attach: %v", &tr.said)
 	}
-	return tr
 }
 
 func (tr *tracer) ended() bool {
