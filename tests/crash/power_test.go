@@ -41,10 +41,10 @@ func TestPowerCut(t *testing.T) {
 	calls := record(t, r.tower, func() {
 		for i := range cap(sent) {
 			a := small()
-			switch {
-			case i%4 == 1:
+			switch i % 4 {
+			case 1:
 				a = large(newLocator())
-			case i%4 == 3:
+			case 3:
 				a.Locator = sent[i-1].Locator
 				a.EncryptedBlob = make([]byte, 5000)
 			}

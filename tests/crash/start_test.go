@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,6 +46,5 @@ func killedOnFirstStart(t *testing.T, node *harness.Node, call string, n int) (k
 		t.Fatalf("killed at %s %d: %v", call, n, err)
 	}
 	tower.Kill()
-	t.Log(fmt.Sprintf("%s %d: killed %v", call, n, killed))
 	return killed
 }
