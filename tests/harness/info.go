@@ -10,6 +10,7 @@ type Info struct {
 	Network      string `json:"network"`
 	Version      string `json:"version"`
 	Height       int    `json:"height"`
+	RecentFrom   int    `json:"recent_from"`
 	SourceHeight int    `json:"source_height"`
 	SourceError  string `json:"source_error"`
 	Blind        []struct {
@@ -19,6 +20,7 @@ type Info struct {
 	Users        int      `json:"users"`
 	Appointments int      `json:"appointments"`
 	Pending      int      `json:"trackers_pending"`
+	Refused      int      `json:"trackers_refused"`
 	Confirmed    int      `json:"trackers_confirmed"`
 	Rivalled     int      `json:"trackers_rivalled"`
 	Resolved     int      `json:"breaches_resolved"`
