@@ -28,12 +28,17 @@ func (t *Tower) lowestIfYoung(tx Tx) (lowest chain.Header, young bool, err error
 	return lowest, found && lowest.Height > max(1, back(tip.Height, t.window())), err
 }
 
-// WantsOlder implements chain.Tower: the header below which the window of
-// remembered blocks has yet to be filled. What is known to be gone is not
-// asked for again: it costs a node with lightningd's bcli a minute each time.
+// WantsOlder implements chain.Tower: first the transactions of remembered blocks
+// that are recent and lack them, where an operator has raised how many are or a
+// reorg has shortened the chain; then the window of remembered blocks. What is
+// known to be gone is not asked for again: it costs a node with lightningd's
+// bcli a minute each time.
 func (t *Tower) WantsOlder(ctx context.Context) (lowest chain.Header, wanted bool, err error) {
 	err = t.store.View(ctx, func(tx Tx) (err error) {
-		if lowest, wanted, err = t.lowestIfYoung(tx); err != nil || !wanted {
+		if lowest, wanted, err = t.lowestIfBare(tx); err == nil && !wanted {
+			lowest, wanted, err = t.lowestIfYoung(tx)
+		}
+		if err != nil || !wanted {
 			return err
 		}
 		blind, err := tx.IsBlind(lowest.Height - 1)
@@ -43,11 +48,31 @@ func (t *Tower) WantsOlder(ctx context.Context) (lowest chain.Header, wanted boo
 	return lowest, wanted, err
 }
 
-// Backfill implements chain.Tower: it adds a block below the lowest stored
-// one. Appointments that were accepted since meet it here.
+// lowestIfBare returns the lowest block with its transactions, where the one
+// below is remembered and recent, but without them.
+func (t *Tower) lowestIfBare(tx Tx) (filled chain.Header, bare bool, err error) {
+	filled, found, err := tx.LowestRecent()
+	if err != nil || !found {
+		return filled, false, err
+	}
+	tip, _, err := tx.Tip()
+	if err != nil || filled.Height <= max(1, back(tip.Height, t.terms.RecentBlocks)) {
+		return filled, false, err
+	}
+	_, bare, err = tx.Header(filled.Height - 1)
+	return filled, bare, err
+}
+
+// Backfill implements chain.Tower: it adds a block below the lowest one that is
+// stored, or stored with its transactions. Appointments that were accepted since
+// meet it here.
 func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
 	return t.change(ctx, func(tx Tx, j *journal) error {
-		lowest, found, err := tx.Lowest()
+		lowest, bare, err := t.lowestIfBare(tx)
+		found := bare
+		if err == nil && !bare {
+			lowest, found, err = tx.Lowest()
+		}
 		if err != nil {
 			return err
 		}
@@ -57,12 +82,26 @@ func (t *Tower) Backfill(ctx context.Context, b *chain.Block) error {
 		if err := t.findBreaches(tx, b, j); err != nil {
 			return err
 		}
-		tip, _, err := tx.Tip()
-		if err != nil {
-			return err
+		if bare {
+			return tx.PutRecent(b)
 		}
-		return tx.PutBlock(b, b.Height >= back(tip.Height, t.terms.RecentBlocks))
+		return t.putOlder(tx, b)
 	})
+}
+
+// putOlder stores a block below all that are, with its transactions if it is a
+// recent one and there is no gap in them.
+func (t *Tower) putOlder(tx Tx, b *chain.Block) error {
+	tip, _, err := tx.Tip()
+	if err != nil {
+		return err
+	}
+	filled, found, err := tx.LowestRecent()
+	if err != nil {
+		return err
+	}
+	recent := b.Height >= back(tip.Height, t.terms.RecentBlocks)
+	return tx.PutBlock(b, recent && found && filled.Height == b.Height+1)
 }
 
 // WantsRescan implements chain.Tower: a stored block by which a tracker that

@@ -201,8 +201,34 @@ func (t *Tower) Disconnect(ctx context.Context, fork uint32) error {
 }
 
 func undo(tx Tx, fork uint32) error {
+	if err := forgetUnseen(tx, fork); err != nil {
+		return err
+	}
 	if err := tx.UndoAbove(fork); err != nil {
 		return err
 	}
 	return tx.DropAbove(fork)
+}
+
+// forgetUnseen ends the trackers of late appointments whose dispute a reorg takes
+// out before more than its id was known. There is nothing to publish for them,
+// nor anything by which to see that another transaction took the dispute's place:
+// the appointment is watched again instead, and so meets the dispute in any block.
+func forgetUnseen(tx Tx, fork uint32) error {
+	tip, found, err := tx.Tip()
+	if err != nil || !found {
+		return err
+	}
+	for height := fork + 1; height <= tip.Height; height++ {
+		unseen, err := tx.WithoutDispute(height)
+		if err != nil {
+			return err
+		}
+		for _, tr := range unseen {
+			if err := tx.DropTracker(tr.Row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

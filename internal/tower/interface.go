@@ -55,8 +55,12 @@ type BlockStore interface {
 	Header(height uint32) (h chain.Header, found bool, err error)
 	// Lowest returns the lowest stored block.
 	Lowest() (h chain.Header, found bool, err error)
-	// PutBlock stores a block and, if recent is set, its transactions.
+	// PutBlock stores a block and, if recent is set, its transactions;
+	// PutRecent stores only those.
 	PutBlock(b *chain.Block, recent bool) error
+	PutRecent(b *chain.Block) error
+	// LowestRecent returns the lowest block whose transactions are stored.
+	LowestRecent() (h chain.Header, found bool, err error)
 	// DropAbove deletes the blocks above a height and their transactions.
 	DropAbove(height uint32) error
 	// CutBlocks deletes blocks below a height; CutRecent only their

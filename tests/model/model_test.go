@@ -12,7 +12,10 @@ import (
 	"time"
 )
 
-var soak = flag.Int("steps", 0, "how many steps TestSoak makes")
+var (
+	soak = flag.Int("steps", 0, "how many steps TestSoak makes")
+	from = flag.Uint64("seed", 0, "the seed that TestSoak begins with, instead of a random one")
+)
 
 // length is how many steps a sequence has.
 const length = 60
@@ -112,6 +115,12 @@ var regressions = map[string]sequence{
 		{"add", 2600243245}, {"slow", 1322068771}, {"refuse", 3252144957}, {"reorg", 414911917},
 		{"bury", 1232736652}, {"fail", 2428368517}, {"prune", 2815375001},
 	}},
+	"a fork below what the source has pruned up to our tip": {2516674896, []step{
+		{"slow", 2320690319}, {"bury", 3537371248}, {"add", 3215471481}, {"fail", 1371208170}, {"reorg", 208906994},
+		{"reorg", 3283563450}, {"empty", 3467456315}, {"confirm", 644685987}, {"bury", 1924845646},
+		{"confirm", 4096533542}, {"empty", 445834229}, {"empty", 2037038346}, {"mine", 4159062954},
+		{"empty", 3946714034}, {"prune", 1940677698},
+	}},
 	"a reorg while a penalty is on its way": {34366514, []step{
 		{"add", 1025729952}, {"add", 931022438}, {"register", 1615836178}, {"add", 1577624835}, {"breach", 56579218},
 		{"breach", 4168318951}, {"breach", 126877029}, {"breach", 148131944}, {"mine", 1322893111},
@@ -140,12 +149,17 @@ func TestTheTowerIsWhereTheReferenceIs(t *testing.T) {
 	check(t, seed)
 }
 
-// TestSoak makes as many steps as -steps says, from a random seed on.
+// TestSoak makes as many steps as -steps says, from a random seed on or from the
+// one that -seed says: it prints that first.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("takes long: see make soak")
 	}
 	first, begin := rand.Uint64()>>32, time.Now()
+	if *from != 0 {
+		first = *from
+	}
+	t.Logf("from seed %d on", first)
 	var seeds, made atomic.Int64
 	t.Run("sequences", func(t *testing.T) {
 		for range 2 {

@@ -119,10 +119,14 @@ func TestALateBreachIsJudgedByTheBlocksSince(t *testing.T) {
 	}
 }
 
-// The blocks since a late dispute change before they were looked at.
+// The blocks since a late dispute change before they were looked at. A dispute of
+// which no more than the id was seen, and that is out of the chain, is awaited
+// like any other: nothing could tell that another transaction took its place.
 func TestALateBreachAndAReorgBeforeTheRescan(t *testing.T) {
 	b := newBreach(1)
 	rival := chaintest.Penalty(b.dispute, 7)
+	other := b.dispute.Copy()
+	other.LockTime = 99 // spends the same, with another id
 	for name, c := range map[string]struct {
 		fork   uint32
 		branch [][]*wire.MsgTx
@@ -132,7 +136,8 @@ func TestALateBreachAndAReorgBeforeTheRescan(t *testing.T) {
 		"the penalty is out":         {7, [][]*wire.MsgTx{{}, {}, {}, {}}, "pending, dispute at 6"},
 		"the penalty comes later":    {7, [][]*wire.MsgTx{{}, {}, {b.penalty}, {}}, "confirmed at 10"},
 		"a rival comes instead":      {7, [][]*wire.MsgTx{{}, {rival}, {}, {}}, "rivalled at 9"},
-		"the dispute is out":         {5, [][]*wire.MsgTx{{}, {}, {}, {}, {}, {}}, "pending, dispute at 0"},
+		"the dispute is out":         {5, [][]*wire.MsgTx{{}, {}, {}, {}, {}, {}}, "watched"},
+		"the dispute is replaced":    {5, [][]*wire.MsgTx{{}, {other}, {}, {}, {}, {}}, "watched"},
 		"the dispute comes later":    {5, [][]*wire.MsgTx{{}, {}, {b.dispute}, {}, {b.penalty}, {}}, "confirmed at 10"},
 		"the dispute stays there":    {5, [][]*wire.MsgTx{{b.dispute}, {}, {b.penalty}, {}, {}, {}}, "confirmed at 8"},
 		"a shorter branch":           {5, [][]*wire.MsgTx{{b.dispute}, {b.penalty}}, "confirmed at 7"},

@@ -42,6 +42,7 @@ type rig struct {
 	publisher *responder.Publisher
 	user      towertest.User
 	log       strings.Builder
+	recent    uint32
 	halt      func()
 }
 
@@ -77,7 +78,7 @@ func inOneBubble(t *testing.T, blocks int, f func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := chaintest.New()
 		c.MineEmpty(blocks)
-		f(&rig{t: t, file: file, chain: c, source: c, user: towertest.NewUser(1, teos.V2)})
+		f(&rig{t: t, file: file, chain: c, source: c, user: towertest.NewUser(1, teos.V2), recent: recent})
 	})
 }
 
@@ -92,7 +93,7 @@ func (r *rig) start() {
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
 	terms := tower.Terms{
 		Terms:        gatekeeper.Terms{Slots: 10_000, Duration: 4320, Grace: 6},
-		RecentBlocks: recent,
+		RecentBlocks: r.recent,
 	}
 	r.tower = tower.New(towertest.Key(0), r.store, terms, log)
 	r.publisher = responder.NewPublisher(r.tower, r.source, log)

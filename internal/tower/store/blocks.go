@@ -27,6 +27,11 @@ func (t *tx) Tip() (chain.Header, bool, error) { return t.header(`ORDER BY heigh
 // Lowest implements tower.BlockStore.
 func (t *tx) Lowest() (chain.Header, bool, error) { return t.header(`ORDER BY height LIMIT 1`) }
 
+// LowestRecent implements tower.BlockStore.
+func (t *tx) LowestRecent() (chain.Header, bool, error) {
+	return t.header(`WHERE height = (SELECT MIN(height) FROM recent_transactions)`)
+}
+
 // Header implements tower.BlockStore.
 func (t *tx) Header(height uint32) (chain.Header, bool, error) {
 	return t.header(`WHERE height = ?`, height)
@@ -39,6 +44,11 @@ func (t *tx) PutBlock(b *chain.Block, recent bool) error {
 	if err != nil || !recent {
 		return err
 	}
+	return t.PutRecent(b)
+}
+
+// PutRecent implements tower.BlockStore.
+func (t *tx) PutRecent(b *chain.Block) error {
 	const perTx = 2 // locators
 	for txs := b.Txs; len(txs) > 0; {
 		n := min(len(txs), chunk/perTx)
