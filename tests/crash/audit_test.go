@@ -34,8 +34,10 @@ func (l *ledger) settle(t *testing.T, locator teos.Locator, e *entry) error {
 		l.seen.openGone += len(e.open)
 		delete(l.entries, locator)
 		return nil
+	case notThere(err):
+		return fmt.Errorf("LOST: appointment %v has a receipt", locator)
 	case err != nil:
-		return fmt.Errorf("LOST: appointment %v has a receipt from block %v, and: %w", locator, e.receipt, err)
+		return fmt.Errorf("appointment %v (with a receipt: %v): %w", locator, e.receipt != nil, err)
 	case held.Status == harness.DisputeResponded:
 		return e.responded(held)
 	case e.receipt != nil && holds(held, e.kept):

@@ -58,6 +58,9 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("at kill %d", kill)
 		}
+		if kill%auditAll == auditAll-1 {
+			t.Logf("%d kills in %v: %+v", kill+1, time.Since(start).Round(time.Second), c.figures())
+		}
 	}
 	tower.Launch()
 	ready(t, tower)

@@ -139,9 +139,11 @@ func (c *crowd) audit(t *testing.T, all bool) {
 		list = append(list, c.gone...)
 	}
 	errs := make([]error, len(list))
+	atOnce := make(chan struct{}, users*perUser)
 	var busy sync.WaitGroup
 	for i, l := range list {
-		busy.Go(func() { errs[i] = l.audit(t, all) })
+		atOnce <- struct{}{}
+		busy.Go(func() { errs[i] = l.audit(t, all); <-atOnce })
 	}
 	busy.Wait()
 	if err := errors.Join(errs...); err != nil {

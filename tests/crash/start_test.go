@@ -18,14 +18,10 @@ func TestKilledOnTheFirstStart(t *testing.T) {
 	strace(t)
 	node := harness.StartNode(t, harness.Btcd())
 	node.MineTo(firstHeight)
-	most := 3
-	if os.Getenv("VIGIL_KILLS") != "" {
-		most = 20
-	}
 	for _, call := range firstCalls {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
-			for n := 1; n <= most && killedOnFirstStart(t, node, call, n); n++ {
+			for n := 1; n <= mostCalls() && killedOnFirstStart(t, node, call, n); n++ {
 			}
 		})
 	}
@@ -47,4 +43,12 @@ func killedOnFirstStart(t *testing.T, node *harness.Node, call string, n int) (k
 	}
 	tower.Kill()
 	return killed
+}
+
+// mostCalls is how many calls of a kind a walk goes.
+func mostCalls() int {
+	if os.Getenv("VIGIL_KILLS") != "" {
+		return 40
+	}
+	return 3
 }
