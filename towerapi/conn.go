@@ -58,23 +58,18 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// retryRoom is how long one that was sent away may take to leave before
-// another is.
-const retryRoom = 50 * time.Millisecond
+// retryRoom is how long to wait until it is seen again who may be sent away.
+const retryRoom = 10 * time.Millisecond
 
-// place waits for a place, which others have to make where there is none;
-// false says that the listener was closed first.
+// place waits for a place. So that newcomers need not wait, some are made in
+// advance, one in 32; false says that the listener was closed first.
 func (l *listener) place() bool {
 	s := l.server
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
-	}
 	tick := time.NewTicker(retryRoom)
 	defer tick.Stop()
 	for {
-		s.crowd.makeRoom(time.Now())
+		free := cap(s.slots) - len(s.slots)
+		s.crowd.makeRoom(1+cap(s.slots)/32-free, time.Now())
 		select {
 		case s.slots <- struct{}{}:
 			return true

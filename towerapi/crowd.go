@@ -23,23 +23,38 @@ const (
 type crowd struct {
 	mu      sync.Mutex
 	members map[*conn]struct{}
-	stay    time.Duration // that everybody gets
+	leaving int                  // members that were sent away
+	homes   map[netip.Prefix]int // how many others there are of each address
+	stay    time.Duration        // that everybody gets
 }
 
 func newCrowd(stay time.Duration) *crowd {
-	return &crowd{members: map[*conn]struct{}{}, stay: stay}
+	return &crowd{members: map[*conn]struct{}{}, homes: map[netip.Prefix]int{}, stay: stay}
 }
 
 func (w *crowd) enter(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.members[c] = struct{}{}
+	w.homes[c.home]++
 }
 
 func (w *crowd) leave(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.members, c)
+	if c.leaving {
+		w.leaving--
+	} else {
+		w.forget(c.home)
+	}
+}
+
+// forget counts one less of an address.
+func (w *crowd) forget(home netip.Prefix) {
+	if w.homes[home]--; w.homes[home] == 0 {
+		delete(w.homes, home)
+	}
 }
 
 // enter says what the connection does from now on.
@@ -52,28 +67,26 @@ func (c *conn) enter(p phase) {
 	}
 }
 
-// makeRoom sends one connection away, if there is one that may be.
-func (w *crowd) makeRoom(now time.Time) bool {
+// makeRoom sends connections away until so many are leaving, or none may be
+// sent away.
+func (w *crowd) makeRoom(leaving int, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	victim := w.oldest(w.busiest(), now)
-	if victim == nil {
-		return false
+	for w.leaving < leaving {
+		victim := w.oldest(w.busiest(), now)
+		if victim == nil {
+			return
+		}
+		w.leaving++
+		w.forget(victim.home)
+		victim.sendAway()
 	}
-	victim.sendAway()
-	return true
 }
 
 // busiest returns the address with the most connections.
 func (w *crowd) busiest() (home netip.Prefix) {
-	count := map[netip.Prefix]int{}
-	for c := range w.members {
-		if !c.leaving {
-			count[c.home]++
-		}
-	}
 	most := 0
-	for h, n := range count {
+	for h, n := range w.homes {
 		if n > most || n == most && h.Addr().Less(home.Addr()) {
 			home, most = h, n
 		}
