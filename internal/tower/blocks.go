@@ -123,26 +123,16 @@ func back(height, n uint32) uint32 {
 }
 
 func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
-	matches, err := watcher.Scan(tx, b)
-	if err != nil {
-		return err
-	}
-	for _, m := range matches {
+	return watcher.Scan(tx, b, func(m watcher.Match) error {
 		if m.Err != nil {
 			j.warn("a dispute is on the chain and its appointment can't answer it",
 				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)
-			if err := disown(tx, m.Appointment); err != nil {
-				return err
-			}
-			continue
+			return disown(tx, m.Appointment)
 		}
 		j.warn("breach found", "locator", m.Appointment.Locator,
 			"dispute", m.Dispute.ID, "height", b.Height, "penalty", m.Penalty.ID)
-		if err := responder.Track(tx, m.Appointment.Row, m.Dispute, b.Height, m.Penalty); err != nil {
-			return err
-		}
-	}
-	return nil
+		return responder.Track(tx, m.Appointment.Row, m.Dispute, b.Height, m.Penalty)
+	})
 }
 
 // disown ends the tracker of an appointment that came after its dispute and

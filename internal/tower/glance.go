@@ -13,22 +13,12 @@ import (
 // and answered all the same, unrecorded. What was recorded before is published
 // by its own rounds.
 func (t *Tower) Glance(ctx context.Context, b *chain.Block) error {
-	var matches []watcher.Match
-	err := t.store.View(ctx, func(tx Tx) (err error) {
-		matches, err = watcher.Scan(tx, b)
-		return err
+	return t.store.View(ctx, func(tx Tx) error {
+		return watcher.Scan(tx, b, func(m watcher.Match) error {
+			if m.Err == nil && !m.Appointment.Triggered {
+				t.unrecorded(responder.Answer{Dispute: m.Dispute, Penalty: m.Penalty})
+			}
+			return nil
+		})
 	})
-	if err != nil {
-		return err
-	}
-	var answers []responder.Answer
-	for _, m := range matches {
-		if m.Err == nil && !m.Appointment.Triggered {
-			answers = append(answers, responder.Answer{Dispute: m.Dispute, Penalty: m.Penalty})
-		}
-	}
-	if len(answers) > 0 {
-		t.unrecorded(answers)
-	}
-	return nil
 }

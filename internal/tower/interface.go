@@ -84,8 +84,6 @@ type UserStore interface {
 	Locators(userRow int64) ([]teos.Locator, error)
 	// Refund gives a user slots back, up to 2^32-1.
 	Refund(userRow int64, slots uint32) error
-	// AppointmentIn returns the appointment in a row.
-	AppointmentIn(row int64) (watcher.Appointment, error)
 	// DropAppointment deletes an appointment that has no tracker.
 	DropAppointment(row int64) error
 	// AddResolution keeps what became of a breach.

@@ -10,6 +10,7 @@ import (
 type journal struct {
 	log     *slog.Logger
 	records []func()
+	more    int // that were not kept
 }
 
 // maxRecords is how much of one transaction is logged: a block may hold
@@ -17,20 +18,28 @@ type journal struct {
 const maxRecords = 100
 
 func (j *journal) info(text string, attrs ...any) {
-	j.records = append(j.records, func() { j.log.Info(text, attrs...) })
+	j.keep(func() { j.log.Info(text, attrs...) })
 }
 
 func (j *journal) warn(text string, attrs ...any) {
-	j.records = append(j.records, func() { j.log.Warn(text, attrs...) })
+	j.keep(func() { j.log.Warn(text, attrs...) })
+}
+
+func (j *journal) keep(record func()) {
+	if len(j.records) == maxRecords {
+		j.more++
+		return
+	}
+	j.records = append(j.records, record)
 }
 
 // write says it.
 func (j *journal) write() {
-	for _, record := range j.records[:min(len(j.records), maxRecords)] {
+	for _, record := range j.records {
 		record()
 	}
-	if more := len(j.records) - maxRecords; more > 0 {
-		j.log.Warn("and more of the same block", "lines", more)
+	if j.more > 0 {
+		j.log.Warn("and more of the same block", "lines", j.more)
 	}
 }
 

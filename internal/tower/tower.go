@@ -37,7 +37,7 @@ type Tower struct {
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
 	penaltyDue func()
-	unrecorded func([]responder.Answer)
+	unrecorded func(responder.Answer)
 }
 
 // New returns a Tower over a store, which must be the same from start to start
@@ -47,7 +47,7 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 		key: key, store: s, reserve: noReserve{}, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
 		penaltyDue: func() {},
-		unrecorded: func([]responder.Answer) {},
+		unrecorded: func(responder.Answer) {},
 	}
 }
 
@@ -55,9 +55,9 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 // penalty to publish. It must not block. Not safe once the Tower is in use.
 func (t *Tower) OnPenaltyDue(f func()) { t.penaltyDue = f }
 
-// OnUnrecorded sets what is called with the answers to breaches that the store
+// OnUnrecorded sets what is called with each answer to a breach that the store
 // can't record now. It must not block. Not safe once the Tower is in use.
-func (t *Tower) OnUnrecorded(f func([]responder.Answer)) { t.unrecorded = f }
+func (t *Tower) OnUnrecorded(f func(responder.Answer)) { t.unrecorded = f }
 
 // ID returns the tower's public key, by which its users know it.
 func (t *Tower) ID() teos.UserID { return teos.NewUserID(t.key.PubKey()) }

@@ -233,7 +233,7 @@ func (r *rig) compareKept(tx tower.Tx, user int64, want *kept) (slots uint64, er
 func (r *rig) compareTracker(got responder.Tracker, want *tracker) error {
 	spend, spender, at := want.spend(r.world)
 	err := errors.Join(differ("dispute", got.Dispute.ID, want.dispute), differ("dispute height", got.DisputeAt, want.at),
-		differ("dispute is known", got.Dispute.Raw != nil, want.seen),
+		differ("dispute is known", got.Described(), want.seen),
 		differ("penalty", string(got.Penalty.Raw), string(serialized(want.penalty))), differ("judged", got.Judged, want.judged),
 		differ("spend", got.Spend, spend), differ("spender", got.Spender, spender), differ("spent at", got.SpentAt, at))
 	if spend == responder.Unspent && !r.faulty {

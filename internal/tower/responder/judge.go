@@ -44,7 +44,7 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	// may hold a spend, where the dispute moved down.
 	t.DisputeAt, t.Judged = height, min(t.Judged, max(height, 1)-1)
 	t.describe(dispute)
-	if t.Dispute.Raw == nil && keeps(dispute) {
+	if keeps(dispute) {
 		t.Dispute = dispute
 		if err := s.AddWatches(disputeWatch(row, dispute)); err != nil {
 			return err
@@ -55,7 +55,7 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 
 // describe notes what a dispute tells of the penalty.
 func (t *Tracker) describe(dispute chain.Tx) {
-	if dispute.Raw == nil || t.Spent != nil {
+	if dispute.Raw == nil || t.Described() {
 		return
 	}
 	t.Spent = spentOutputs(dispute, t.Penalty)

@@ -53,6 +53,7 @@ type Publisher struct {
 
 	mu      sync.Mutex
 	waiting map[txid]Tracker // to be published unrecorded
+	size    int              // of these penalties, in bytes
 }
 
 type txid = chainhash.Hash

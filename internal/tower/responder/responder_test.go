@@ -208,7 +208,7 @@ func TestEveryTrackerMeetsEveryBlockInOrderOnce(t *testing.T) {
 	for _, block := range []*chain.Block{blocks[2], blocks[0], blocks[1], blocks[1]} { // 3 and 1 are out of order
 		b.update(func(tx tower.Tx) error { return responder.Judge(tx, block) })
 	}
-	if tr := b.tracker(late); tr.Judged != 2 || tr.Dispute.Raw == nil || tr.Spend != responder.Unspent {
+	if tr := b.tracker(late); tr.Judged != 2 || !tr.Described() || tr.Spend != responder.Unspent {
 		t.Errorf("the late one: %+v", tr)
 	}
 	b.update(func(tx tower.Tx) error { return responder.Judge(tx, blocks[2]) })

@@ -15,9 +15,11 @@ type round struct {
 	// that were published already, before their turn.
 	after map[Scope]int64
 	done  map[int64]bool
-	// answers are what the backend said of each penalty: ten thousand users
-	// may hand in the same one, and once in a round is enough.
+	// answers are what the backend said of each penalty while the tip was
+	// the same: ten thousand users may hand in the same one, and once in a
+	// round is enough.
 	answers map[chainhash.Hash]error
+	tip     chainhash.Hash
 
 	refused bool
 	err     error
@@ -69,6 +71,9 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 	if err != nil || len(due) == 0 {
 		r.err = errors.Join(r.err, err)
 		return false
+	}
+	if tip.Hash != r.tip {
+		r.tip, r.done, r.answers = tip.Hash, map[int64]bool{}, map[chainhash.Hash]error{}
 	}
 	r.after[s] = due[len(due)-1].Row
 	first := s == Untried || s == Doubtful

@@ -53,8 +53,9 @@ func (s Spend) String() string {
 type Tracker struct {
 	// Row is that of the appointment.
 	Row int64
-	// Dispute is the transaction that broke the appointment. Its bytes are
-	// not known yet where the appointment came after it: Raw is nil then.
+	// Dispute is the transaction that broke the appointment. Where the
+	// appointment came after it, its bytes may not be known yet: Raw is nil
+	// then.
 	Dispute chain.Tx
 	// DisputeAt is the height of its block; 0 while a reorg has it out.
 	DisputeAt uint32
@@ -82,17 +83,20 @@ type Tracker struct {
 	Reason   string
 }
 
+// Described tells whether the dispute's bytes were looked at for the tracker.
+func (t *Tracker) Described() bool { return t.Spent != nil || t.Doubtful }
+
 // Scope says which of the unspent trackers are due.
 type Scope uint8
 
 const (
-	// AtBlock: those that were last tried below the tip, without doubtful
-	// ones that were refused.
+	// AtBlock: those that were last tried below the tip. Of doubtful ones
+	// that were refused only those that a reorg made due.
 	AtBlock Scope = iota
 	// Refused: those that were not accepted, at whatever height. They come
 	// in the order of their tries; the row to come after does not count.
 	Refused
-	// All: every one, without doubtful ones that were refused.
+	// All: every one, with the same exception.
 	All
 	// Untried: those that were never tried and are not doubtful.
 	Untried
@@ -121,7 +125,8 @@ type Store interface {
 	// queries: a block's work does not grow with what is watched.
 	WatchesOf(outpoints []wire.OutPoint) ([]Watch, error)
 	// WithoutDispute returns the trackers whose dispute is in the block at
-	// a height and whose bytes are not known.
+	// a height and was not described to them: nothing is Spent, and they
+	// are not Doubtful.
 	WithoutDispute(height uint32) ([]Tracker, error)
 	// SetJudged moves the trackers that are judged up to height-1 to height.
 	SetJudged(height uint32) error

@@ -9,24 +9,23 @@ import (
 // Answer is a dispute and the penalty that answers it.
 type Answer struct{ Dispute, Penalty chain.Tx }
 
-// maxUnrecorded is how many answers wait to be published unrecorded.
-const maxUnrecorded = 20_000
+// maxUnrecorded is how many bytes of answers may wait to be published
+// unrecorded: two hundred thousand penalties of Core Lightning.
+const maxUnrecorded = 64 << 20
 
-// Unrecorded takes answers to breaches that can't be recorded, because the
-// store fails. They are published once and forgotten: the block that they were
-// found in is not processed, so it is met again, and with it they are. It never
+// Unrecorded takes the answer to a breach that can't be recorded, because the
+// store fails. It is published once and forgotten: the block that the breach was
+// found in is not processed, so it is met again, and with it the breach. It never
 // blocks.
-func (p *Publisher) Unrecorded(answers []Answer) {
+func (p *Publisher) Unrecorded(a Answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, a := range answers {
-		if len(p.waiting) == maxUnrecorded {
-			break
-		}
-		// Not the dispute: with it, a whole block would stay in memory.
-		spent := spentOutputs(a.Dispute, a.Penalty)
-		p.waiting[a.Penalty.ID] = Tracker{Penalty: a.Penalty, Spent: spent}
+	if _, waits := p.waiting[a.Penalty.ID]; waits || p.size+len(a.Penalty.Raw) > maxUnrecorded {
+		return
 	}
+	// Not the dispute: with it, a whole block would stay in memory.
+	p.waiting[a.Penalty.ID] = Tracker{Penalty: a.Penalty, Spent: spentOutputs(a.Dispute, a.Penalty)}
+	p.size += len(a.Penalty.Raw)
 	p.Wake()
 }
 
@@ -35,7 +34,7 @@ func (p *Publisher) Unrecorded(answers []Answer) {
 func (p *Publisher) takeUnrecorded() (penalties []chain.Tx) {
 	p.mu.Lock()
 	waiting := p.waiting
-	p.waiting = map[txid]Tracker{}
+	p.waiting, p.size = map[txid]Tracker{}, 0
 	p.mu.Unlock()
 	var doubtful []chain.Tx
 	for _, a := range waiting {

@@ -39,7 +39,7 @@ func (t *tx) Appointment(userRow int64, l teos.Locator) (watcher.Appointment, er
 	return t.appointment(`WHERE a.locator = ? AND a.user_id = ?`, l[:], userRow)
 }
 
-// AppointmentIn implements tower.UserStore.
+// AppointmentIn implements watcher.Store.
 func (t *tx) AppointmentIn(row int64) (watcher.Appointment, error) {
 	return t.appointment(`WHERE a.id = ?`, row)
 }
@@ -80,19 +80,22 @@ func (t *tx) DropAppointment(row int64) error {
 	return one(n, err, "drop an appointment")
 }
 
-// AppointmentsAt implements watcher.Store.
-func (t *tx) AppointmentsAt(ls []teos.Locator) ([]watcher.Appointment, error) {
-	var found []watcher.Appointment
+const selectRows = `SELECT id FROM appointments WHERE locator IN `
+
+// RowsAt implements watcher.Store.
+func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
+	var found []int64
 	for len(ls) > 0 {
 		n := min(len(ls), chunk)
 		args := make([]any, n)
 		for i := range args {
 			args[i] = ls[i][:]
 		}
-		where := `WHERE a.locator IN (?` + strings.Repeat(`,?`, n-1) + `)`
-		err := t.all("match appointments", selectAppointment+where, args, func(rows *sql.Rows) error {
-			a, err := scanAppointment(rows)
-			found = append(found, a)
+		query := selectRows + `(?` + strings.Repeat(`,?`, n-1) + `)`
+		err := t.all("match appointments", query, args, func(rows *sql.Rows) error {
+			var row int64
+			err := rows.Scan(&row)
+			found = append(found, row)
 			return err
 		})
 		if err != nil {

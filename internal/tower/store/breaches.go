@@ -7,7 +7,7 @@ import (
 
 	"vigil/internal/teos"
 	"vigil/internal/tower"
-	"vigil/internal/tower/chain"
+	"vigil/internal/tower/watcher"
 )
 
 // AddResolution implements tower.UserStore.
@@ -33,10 +33,9 @@ const state = `
 
 const selectBreaches = `
 	SELECT t.id, ` + state + ` AS state, public_key, locator, to_self_delay, dispute_txid, dispute_height,
-	       NULL AS penalty_txid, penalty_tx, spend, spender_txid, spent_height,
+	       penalty_txid, CASE penalty_txid WHEN x'' THEN encrypted_blob END AS blob, spend, spender_txid, spent_height,
 	       tries, tried_height, accepted, reason, doubtful, 0 AS height, '' AS resolved_at
 	FROM trackers t
-	JOIN tracker_transactions ON tracker_id = t.id
 	JOIN appointments a ON a.id = t.id
 	JOIN users u ON u.id = a.user_id
 	WHERE t.id < ?1 AND (?2 = '' OR state = ?2)
@@ -65,10 +64,10 @@ func (t *tx) Breaches(q tower.BreachQuery) ([]tower.Breach, error) {
 }
 
 func scanBreach(s scanner) (b tower.Breach, err error) {
-	var user, locator, dispute, penalty, penaltyRaw, spender []byte
+	var user, locator, dispute, penalty, blob, spender []byte
 	var when string
 	err = s.Scan(&b.Row, &b.State, &user, &locator, &b.ToSelfDelay, &dispute, &b.DisputeAt,
-		&penalty, &penaltyRaw, &b.Spend, &spender, &b.SpentAt,
+		&penalty, &blob, &b.Spend, &spender, &b.SpentAt,
 		&b.Tries, &b.TriedAt, &b.Accepted, &b.Reason, &b.Doubtful, &b.Over, &when)
 	if err != nil {
 		return b, err
@@ -83,12 +82,13 @@ func scanBreach(s scanner) (b tower.Breach, err error) {
 	if err := setHash(&b.Spender, spender); err != nil {
 		return b, err
 	}
-	if penaltyRaw == nil {
-		if b.When, err = time.Parse(time.RFC3339, when); err != nil {
-			return b, err
-		}
-		return b, setHash(&b.Penalty.ID, penalty)
+	if blob == nil {
+		err = setHash(&b.Penalty.ID, penalty)
+	} else { // of the first schema
+		b.Penalty, err = watcher.Penalty(b.Dispute.ID, blob)
 	}
-	b.Penalty, err = chain.ParseTx(penaltyRaw)
+	if err == nil && when != "" {
+		b.When, err = time.Parse(time.RFC3339, when)
+	}
 	return b, err
 }

@@ -33,6 +33,7 @@ func TestAStoreOfTheFirstSchemaIsKept(t *testing.T) {
 			return err
 		}
 		if len(found) != 2 || found[0].State != tower.Refused || found[0].ToSelfDelay != 42 ||
+			found[0].Penalty.ID != tr.Penalty.ID ||
 			found[1].State != tower.Lost || found[1].User != (teos.UserID{2}) || found[1].Over != 151 {
 			t.Errorf("breaches %+v", found)
 		}
@@ -66,7 +67,8 @@ func first(t *testing.T, file string) {
 	penalty := chaintest.Penalty(dispute, 0)
 	id, penaltyID := dispute.TxHash(), penalty.TxHash()
 	exec(`INSERT INTO users VALUES (1, ?, 2, 10, 0, 1000)`, user[:])
-	exec(`INSERT INTO appointments VALUES (7, ?, 1, x'00', 42, ?, 40)`, zeros[:16], zeros)
+	blob := teos.EncryptBlob(teos.V2, id, chaintest.Bytes(penalty))
+	exec(`INSERT INTO appointments VALUES (7, ?, 1, ?, 42, ?, 40)`, zeros[:16], blob, zeros)
 	exec(`INSERT INTO trackers VALUES (7, ?, ?, 50, ?, 60, 0, ?, 0, 3, 60, 0, 'full')`,
 		id[:], chaintest.Bytes(dispute), chaintest.Bytes(penalty), zeros[:32])
 	exec(`INSERT INTO watches VALUES (?, 0, 7, 0)`, id[:])

@@ -9,17 +9,20 @@ import (
 
 	"vigil/internal/tower/chain"
 	"vigil/internal/tower/responder"
+	"vigil/internal/tower/watcher"
 )
 
 const selectTracker = `
-	SELECT id, dispute_txid, dispute_tx, dispute_height, penalty_tx, spent_outputs, judged_height,
+	SELECT t.id, dispute_txid, raw, dispute_height, encrypted_blob, spent_outputs, judged_height,
 	       spend, spender_txid, spent_height, tries, tried_height, accepted, reason, doubtful
-	FROM trackers JOIN tracker_transactions ON tracker_id = id `
+	FROM trackers t
+	JOIN appointments a ON a.id = t.id
+	LEFT JOIN disputes ON txid = dispute_txid `
 
 func scanTracker(s scanner) (responder.Tracker, error) {
 	var t responder.Tracker
-	var dispute, disputeRaw, penaltyRaw, spent, spender []byte
-	err := s.Scan(&t.Row, &dispute, &disputeRaw, &t.DisputeAt, &penaltyRaw, &spent, &t.Judged,
+	var dispute, disputeRaw, blob, spent, spender []byte
+	err := s.Scan(&t.Row, &dispute, &disputeRaw, &t.DisputeAt, &blob, &spent, &t.Judged,
 		&t.Spend, &spender, &t.SpentAt, &t.Tries, &t.TriedAt, &t.Accepted, &t.Reason, &t.Doubtful)
 	if err != nil {
 		return t, err
@@ -35,7 +38,7 @@ func scanTracker(s scanner) (responder.Tracker, error) {
 			return t, err
 		}
 	}
-	if t.Penalty, err = chain.ParseTx(penaltyRaw); err != nil {
+	if t.Penalty, err = watcher.Penalty(t.Dispute.ID, blob); err != nil {
 		return t, err
 	}
 	t.Spent, err = outputsFromBytes(spent)
@@ -55,7 +58,7 @@ func (t *tx) trackers(what, where string, args ...any) ([]responder.Tracker, err
 
 // Tracker implements responder.Store.
 func (t *tx) Tracker(row int64) (responder.Tracker, error) {
-	found, err := t.trackers("read a tracker", `WHERE id = ?`, row)
+	found, err := t.trackers("read a tracker", `WHERE t.id = ?`, row)
 	if err != nil {
 		return responder.Tracker{}, err
 	}
@@ -68,43 +71,43 @@ func (t *tx) Tracker(row int64) (responder.Tracker, error) {
 // InsertTracker implements responder.Store.
 func (t *tx) InsertTracker(tr responder.Tracker) error {
 	_, err := t.exec("insert a tracker", `
-		INSERT INTO trackers (dispute_txid, dispute_height, judged_height, spend, spender_txid, spent_height,
-			tries, tried_height, accepted, reason, doubtful, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, trackerValues(tr)...)
+		INSERT INTO trackers (dispute_txid, dispute_height, penalty_txid, spent_outputs, judged_height,
+			spend, spender_txid, spent_height, tries, tried_height, accepted, reason, doubtful, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, trackerValues(tr)...)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec("insert a tracker's transactions", `
-		INSERT INTO tracker_transactions (dispute_tx, penalty_tx, spent_outputs, tracker_id) VALUES (?, ?, ?, ?)`,
-		transactionValues(tr)...)
-	return err
+	return t.putDispute(tr.Dispute)
 }
 
 // PutTracker implements responder.Store.
 func (t *tx) PutTracker(tr responder.Tracker) error {
 	n, err := t.exec("update a tracker", `
-		UPDATE trackers SET dispute_txid = ?, dispute_height = ?, judged_height = ?,
-			spend = ?, spender_txid = ?, spent_height = ?,
+		UPDATE trackers SET dispute_txid = ?, dispute_height = ?, penalty_txid = ?, spent_outputs = ?,
+			judged_height = ?, spend = ?, spender_txid = ?, spent_height = ?,
 			tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = ?
 		WHERE id = ?`, trackerValues(tr)...)
 	if err := one(n, err, "update a tracker"); err != nil {
 		return err
 	}
-	n, err = t.exec("update a tracker's transactions", `
-		UPDATE tracker_transactions SET dispute_tx = ?, penalty_tx = ?, spent_outputs = ? WHERE tracker_id = ?`,
-		transactionValues(tr)...)
-	return one(n, err, "update a tracker's transactions")
+	return t.putDispute(tr.Dispute)
+}
+
+// putDispute keeps the bytes of a dispute, once for all its trackers.
+func (t *tx) putDispute(tx chain.Tx) error {
+	if tx.Raw == nil {
+		return nil
+	}
+	_, err := t.exec("keep a dispute", `INSERT INTO disputes (txid, raw) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+		tx.ID[:], tx.Raw)
+	return err
 }
 
 func trackerValues(tr responder.Tracker) []any {
 	return []any{
-		tr.Dispute.ID[:], tr.DisputeAt, tr.Judged, tr.Spend, tr.Spender[:], tr.SpentAt,
-		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row,
+		tr.Dispute.ID[:], tr.DisputeAt, tr.Penalty.ID[:], outputsToBytes(tr.Spent), tr.Judged,
+		tr.Spend, tr.Spender[:], tr.SpentAt, tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row,
 	}
-}
-
-func transactionValues(tr responder.Tracker) []any {
-	return []any{tr.Dispute.Raw, tr.Penalty.Raw, outputsToBytes(tr.Spent), tr.Row}
 }
 
 // NoteTry implements responder.Store. A tracker that is gone meanwhile is
@@ -119,13 +122,21 @@ func (t *tx) NoteTry(tr responder.Tracker) error {
 
 // DropTracker implements responder.Store.
 func (t *tx) DropTracker(row int64) error {
-	for _, table := range []string{"watches", "tracker_transactions"} {
-		if _, err := t.exec("drop from "+table, `DELETE FROM `+table+` WHERE tracker_id = ?`, row); err != nil {
-			return err
-		}
+	if _, err := t.exec("drop watches", `DELETE FROM watches WHERE tracker_id = ?`, row); err != nil {
+		return err
+	}
+	var dispute []byte
+	if _, err := t.one("drop a tracker", `SELECT dispute_txid FROM trackers WHERE id = ?`,
+		[]any{row}, []any{&dispute}); err != nil {
+		return err
 	}
 	n, err := t.exec("drop a tracker", `DELETE FROM trackers WHERE id = ?`, row)
-	return one(n, err, "drop a tracker")
+	if err := one(n, err, "drop a tracker"); err != nil {
+		return err
+	}
+	_, err = t.exec("drop a dispute", `
+		DELETE FROM disputes WHERE txid = ?1 AND NOT EXISTS (SELECT 1 FROM trackers WHERE dispute_txid = ?1)`, dispute)
+	return err
 }
 
 // AddWatches implements responder.Store.
@@ -185,7 +196,7 @@ func (t *tx) watchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
 // WithoutDispute implements responder.Store.
 func (t *tx) WithoutDispute(height uint32) ([]responder.Tracker, error) {
 	return t.trackers("list trackers without their dispute",
-		`WHERE judged_height = ? AND dispute_height = ? AND dispute_tx IS NULL`, int64(height)-1, height)
+		`WHERE judged_height = ? AND dispute_height = ? AND spent_outputs IS NULL AND doubtful = 0`, int64(height)-1, height)
 }
 
 // SpentUpTo implements responder.Store.
@@ -198,20 +209,20 @@ func (t *tx) SpentUpTo(height uint32) ([]responder.Tracker, error) {
 func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]responder.Tracker, error) {
 	const (
 		what  = "list due penalties"
-		order = ` ORDER BY id LIMIT ?`
-		front = ` AND (doubtful = 0 OR accepted = 1)`
+		order = ` ORDER BY t.id LIMIT ?`
+		front = ` AND (doubtful = 0 OR accepted = 1 OR tried_height = 0)`
 	)
 	switch scope {
 	case responder.Untried, responder.Doubtful:
-		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND doubtful = ? AND id > ?`+order,
+		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND doubtful = ? AND t.id > ?`+order,
 			responder.Unspent, scope == responder.Doubtful, after, limit)
 	case responder.AtBlock:
-		return t.trackers(what, `WHERE spend = ? AND id > ? AND tried_height < ?`+front+order,
+		return t.trackers(what, `WHERE spend = ? AND t.id > ? AND tried_height < ?`+front+order,
 			responder.Unspent, after, tip, limit)
 	case responder.Refused:
-		return t.trackers(what, `WHERE spend = ? AND accepted = 0 ORDER BY tries, id LIMIT ?`, responder.Unspent, limit)
+		return t.trackers(what, `WHERE spend = ? AND accepted = 0 ORDER BY tries, t.id LIMIT ?`, responder.Unspent, limit)
 	default:
-		return t.trackers(what, `WHERE spend = ? AND id > ?`+front+order, responder.Unspent, after, limit)
+		return t.trackers(what, `WHERE spend = ? AND t.id > ?`+front+order, responder.Unspent, after, limit)
 	}
 }
 

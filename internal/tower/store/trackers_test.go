@@ -28,7 +28,7 @@ func testTrackers(t *testing.T, s tower.Store) {
 		if err != nil {
 			return err
 		}
-		tr.Dispute = chain.Tx{ID: tr.Dispute.ID} // as of an appointment that came late
+		tr.Spent, tr.Doubtful = nil, true
 		tr.DisputeAt, tr.Judged, tr.SpentAt = math.MaxUint32, math.MaxUint32-1, math.MaxUint32
 		tr.Spend, tr.Spender = responder.ByRival, chainhash.HashH([]byte("rival"))
 		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason = math.MaxUint32, 7, true, "mempool full\x00\n"
@@ -238,10 +238,13 @@ func testWithoutDispute(t *testing.T, s tower.Store) {
 		u := putUser(t, tx, 1)
 		bare := func(n, height uint32) responder.Tracker {
 			tr := putTracker(t, tx, u, n, height)
-			tr.Dispute = chain.Tx{ID: tr.Dispute.ID}
+			tr.Spent = nil
 			mustPut(t, tx, tr)
 			return tr
 		}
+		doubtful := bare(5, 95)
+		doubtful.Doubtful = true
+		mustPut(t, tx, doubtful)
 		want := bare(1, 95)
 		bare(2, 96)
 		putTracker(t, tx, u, 3, 95)
@@ -435,6 +438,35 @@ func testBlind(t *testing.T, s tower.Store) {
 			}
 			equal(t, fmt.Sprint("blind at ", height), got, want)
 		}
+		return nil
+	})
+}
+
+// A dispute may be that of ten thousand appointments.
+func testSharedDispute(t *testing.T, s tower.Store) {
+	update(t, s, func(tx tower.Tx) error {
+		first := putTracker(t, tx, putUser(t, tx, 1), 1, 50)
+		a := putAppointment(t, tx, putUser(t, tx, 2), 1)
+		second := first
+		second.Row, second.Dispute, second.Spent = a.Row, chain.Tx{ID: first.Dispute.ID}, nil
+		if err := tx.InsertTracker(second); err != nil { // it came late
+			return err
+		}
+		second.Dispute = first.Dispute
+		equal(t, "the second tracker", tracker(t, tx, second.Row), second)
+		if err := tx.DropTracker(first.Row); err != nil {
+			return err
+		}
+		equal(t, "the second tracker alone", tracker(t, tx, second.Row), second)
+		if err := tx.DropTracker(second.Row); err != nil {
+			return err
+		}
+		bare := second
+		bare.Dispute = chain.Tx{ID: second.Dispute.ID}
+		if err := tx.InsertTracker(bare); err != nil {
+			return err
+		}
+		equal(t, "a tracker after all had gone", tracker(t, tx, bare.Row), bare)
 		return nil
 	})
 }

@@ -43,9 +43,11 @@ type Store interface {
 	// PutAppointment inserts an appointment whose Row is 0, else replaces
 	// that row; it returns the row.
 	PutAppointment(a Appointment) (int64, error)
-	// AppointmentsAt returns the appointments of all users at any of these
-	// locators, by one indexed query, whether triggered or not.
-	AppointmentsAt(ls []teos.Locator) ([]Appointment, error)
+	// RowsAt returns the rows of the appointments of all users at any of
+	// these locators, by indexed queries, whether triggered or not.
+	RowsAt(ls []teos.Locator) ([]int64, error)
+	// AppointmentIn returns the appointment in a row, or ErrNoAppointment.
+	AppointmentIn(row int64) (Appointment, error)
 	// RecentTransaction returns the transaction among the recent blocks
 	// that a locator names in either dialect, and its height.
 	RecentTransaction(l teos.Locator) (id chainhash.Hash, height uint32, found bool, err error)
@@ -60,10 +62,11 @@ type Match struct {
 	Err     error
 }
 
-// Scan returns the match of every appointment whose dispute is in the block.
-// Transaction ids are taken in both byte orders, whatever the user's dialect:
-// a tower that misses a breach over byte order has failed.
-func Scan(s Store, b *chain.Block) ([]Match, error) {
+// Scan calls found with the match of every appointment whose dispute is in the
+// block, one after the other: strangers may have put any number of large ones
+// under one locator. Transaction ids are taken in both byte orders, whatever the
+// user's dialect: a tower that misses a breach over byte order has failed.
+func Scan(s Store, b *chain.Block, found func(Match) error) error {
 	byLocator := make(map[teos.Locator]int, 2*len(b.Txs))
 	locators := make([]teos.Locator, 0, 2*len(b.Txs))
 	for i := range b.Txs {
@@ -72,20 +75,28 @@ func Scan(s Store, b *chain.Block) ([]Match, error) {
 			locators = append(locators, l)
 		}
 	}
-	found, err := s.AppointmentsAt(locators)
+	rows, err := s.RowsAt(locators)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	matches := make([]Match, 0, len(found))
-	for _, a := range found {
-		dispute := b.Txs[byLocator[a.Locator]]
-		penalty, err := Penalty(dispute.ID, a.EncryptedBlob)
-		if err == nil && !penalty.SpendsOutputOf(dispute) {
-			err = ErrNoPenalty
+	for _, row := range rows {
+		a, err := s.AppointmentIn(row)
+		if err != nil {
+			return err
 		}
-		matches = append(matches, Match{Appointment: a, Dispute: dispute, Penalty: penalty, Err: err})
+		if err := found(match(a, b.Txs[byLocator[a.Locator]])); err != nil {
+			return err
+		}
 	}
-	return matches, nil
+	return nil
+}
+
+func match(a Appointment, dispute chain.Tx) Match {
+	penalty, err := Penalty(dispute.ID, a.EncryptedBlob)
+	if err == nil && !penalty.SpendsOutputOf(dispute) {
+		err = ErrNoPenalty
+	}
+	return Match{Appointment: a, Dispute: dispute, Penalty: penalty, Err: err}
 }
 
 // Locators returns the locators that name a transaction, one of each dialect.

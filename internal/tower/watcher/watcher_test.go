@@ -171,7 +171,11 @@ func inTx(t *testing.T, f func(tx tower.Tx)) {
 
 func scan(t *testing.T, tx tower.Tx, b *chain.Block) []watcher.Match {
 	t.Helper()
-	ms, err := watcher.Scan(tx, b)
+	var ms []watcher.Match
+	err := watcher.Scan(tx, b, func(m watcher.Match) error {
+		ms = append(ms, m)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

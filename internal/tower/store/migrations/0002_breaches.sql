@@ -1,19 +1,18 @@
--- What is written at each block (how far a tracker is judged, how often it was
--- tried) lies apart from its transactions, which hardly ever change: ten thousand
--- open breaches must not cost megabytes at each block.
-CREATE TABLE tracker_transactions (
-    tracker_id    INTEGER PRIMARY KEY REFERENCES trackers (id),
-    dispute_tx    BLOB,
-    penalty_tx    BLOB NOT NULL,
-    spent_outputs BLOB
+-- A dispute may be that of ten thousand appointments: its bytes are kept once. A
+-- penalty is what the appointment's blob holds: its bytes are not kept again.
+CREATE TABLE disputes (
+    txid BLOB PRIMARY KEY,
+    raw  BLOB NOT NULL
 );
-INSERT INTO tracker_transactions (tracker_id, dispute_tx, penalty_tx)
-    SELECT id, dispute_tx, penalty_tx FROM trackers;
+INSERT OR IGNORE INTO disputes SELECT dispute_txid, dispute_tx FROM trackers WHERE dispute_tx IS NOT NULL;
 ALTER TABLE trackers DROP COLUMN dispute_tx;
 ALTER TABLE trackers DROP COLUMN penalty_tx;
--- A penalty whose scripts are not known to be right is tried after those that
--- are.
-ALTER TABLE trackers ADD COLUMN doubtful INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX trackers_by_dispute ON trackers (dispute_txid);
+-- A penalty whose scripts are not known to be right, for the outputs that it
+-- spends, is tried after those that are.
+ALTER TABLE trackers ADD COLUMN penalty_txid  BLOB NOT NULL DEFAULT x'';
+ALTER TABLE trackers ADD COLUMN spent_outputs BLOB;
+ALTER TABLE trackers ADD COLUMN doubtful      INTEGER NOT NULL DEFAULT 0;
 
 -- What is over is told as what is open is, by the appointment's id, which is given
 -- once. What was noted before has no such id: it gets a negative one.
