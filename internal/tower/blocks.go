@@ -124,6 +124,9 @@ func back(height, n uint32) uint32 {
 
 func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 	return watcher.Scan(tx, b, func(m watcher.Match) error {
+		if errors.Is(m.Err, watcher.ErrUnreadable) {
+			return m.Err // the block waits; see Glance
+		}
 		if m.Err != nil {
 			j.warn("a dispute is on the chain and its appointment can't answer it",
 				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)

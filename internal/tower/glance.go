@@ -2,6 +2,7 @@ package tower
 
 import (
 	"context"
+	"errors"
 
 	"vigil/internal/tower/chain"
 	"vigil/internal/tower/responder"
@@ -15,6 +16,9 @@ import (
 func (t *Tower) Glance(ctx context.Context, b *chain.Block) error {
 	return t.store.View(ctx, func(tx Tx) error {
 		return watcher.Scan(tx, b, func(m watcher.Match) error {
+			if ctx.Err() == nil && errors.Is(m.Err, watcher.ErrUnreadable) {
+				t.log.Error("the store is damaged: a breach is not answered", "height", b.Height, "err", m.Err)
+			}
 			if m.Err == nil && !m.Appointment.Triggered {
 				t.unrecorded(responder.Answer{Dispute: m.Dispute, Penalty: m.Penalty})
 			}

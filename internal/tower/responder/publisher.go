@@ -106,9 +106,15 @@ func (p *Publisher) Run(ctx context.Context) {
 	}
 }
 
+// errDamaged is why a penalty is not published; nothing can be done for it.
+var errDamaged = errors.New("the store's copy of the penalty is damaged")
+
 // publish hands a penalty to the backend, after its dispute if a reorg has
 // taken that out of the chain.
 func (p *Publisher) publish(ctx context.Context, t *Tracker) error {
+	if t.Penalty.Raw == nil {
+		return errDamaged
+	}
 	var errDispute error
 	if t.DisputeAt == 0 && t.Dispute.Raw != nil {
 		errDispute = p.send(ctx, t.Dispute.Raw)

@@ -100,7 +100,7 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 // try publishes a penalty, unless it turns out to be doubtful just now: it is
 // put back then, behind those that are not.
 func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
-	if !t.Doubtful && t.Spent != nil && !t.Accepted {
+	if !t.Doubtful && t.Spent != nil && !t.Accepted && t.Penalty.Raw != nil {
 		if err := Verify(t.Penalty, t.Spent); err != nil {
 			t.Doubtful, t.Reason = true, reason(err)
 			return

@@ -59,7 +59,8 @@ type Tracker struct {
 	Dispute chain.Tx
 	// DisputeAt is the height of its block; 0 while a reorg has it out.
 	DisputeAt uint32
-	// Penalty is what is published.
+	// Penalty is what is published; its Raw is nil where the store's copy is
+	// damaged.
 	Penalty chain.Tx
 	// Spent are the outputs of the dispute that the penalty spends, in the
 	// order of its inputs; nil while the dispute's bytes were not seen, and

@@ -7,6 +7,7 @@ import (
 	"vigil/internal/teos"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain/chaintest"
+	"vigil/internal/tower/responder"
 )
 
 // What the first version stored is there after an upgrade.
@@ -74,4 +75,28 @@ func first(t *testing.T, file string) {
 	exec(`INSERT INTO watches VALUES (?, 0, 7, 0)`, id[:])
 	exec(`INSERT INTO resolutions VALUES (7, 1, ?, ?, ?, 2, ?, 52, 9, 151, '2026-01-02T03:04:05Z')`,
 		zeros[:16], id[:], penaltyID[:], zeros[:32])
+}
+
+// A tracker whose appointment is damaged must not hide the others.
+func TestATrackerOfADamagedBlobIsStillListed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	first(t, file)
+	db, err := Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.write.ExecContext(t.Context(), `UPDATE appointments SET encrypted_blob = x'00'`); err != nil {
+		t.Fatal(err)
+	}
+	err = db.View(t.Context(), func(tx tower.Tx) error {
+		due, err := tx.Due(100, responder.AtBlock, 0, 10)
+		if len(due) != 1 || due[0].Penalty.Raw != nil {
+			t.Errorf("due: %+v", due)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -38,8 +38,9 @@ func scanTracker(s scanner) (responder.Tracker, error) {
 			return t, err
 		}
 	}
+	// One that is damaged must not keep all others from being published.
 	if t.Penalty, err = watcher.Penalty(t.Dispute.ID, blob); err != nil {
-		return t, err
+		t.Penalty = chain.Tx{}
 	}
 	t.Spent, err = outputsFromBytes(spent)
 	return t, err

@@ -5,6 +5,7 @@ package watcher
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -19,6 +20,9 @@ var ErrNoAppointment = errors.New("no such appointment")
 // ErrNoPenalty says that an appointment can't answer its dispute: its blob
 // does not decrypt, or to something that does not spend the dispute.
 var ErrNoPenalty = errors.New("the blob holds no penalty for this dispute")
+
+// ErrUnreadable says that the store can't read an appointment.
+var ErrUnreadable = errors.New("an appointment can't be read")
 
 // Appointment is an appointment as it was accepted.
 type Appointment struct {
@@ -57,7 +61,8 @@ type Store interface {
 type Match struct {
 	Appointment Appointment
 	Dispute     chain.Tx
-	// Penalty answers the dispute; it is empty where Err is set.
+	// Penalty answers the dispute; it is empty where Err is set, which is
+	// ErrNoPenalty, or ErrUnreadable, where nothing else is known.
 	Penalty chain.Tx
 	Err     error
 }
@@ -81,10 +86,13 @@ func Scan(s Store, b *chain.Block, found func(Match) error) error {
 	}
 	for _, row := range rows {
 		a, err := s.AppointmentIn(row)
+		m := Match{Appointment: a}
 		if err != nil {
-			return err
+			m.Err = fmt.Errorf("%w: row %d: %w", ErrUnreadable, row, err)
+		} else {
+			m = match(a, b.Txs[byLocator[a.Locator]])
 		}
-		if err := found(match(a, b.Txs[byLocator[a.Locator]])); err != nil {
+		if err := found(m); err != nil {
 			return err
 		}
 	}
