@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type driver struct {
 	stdout  *os.File
 	ended   chan struct{}
 
+	asked   atomic.Int64
 	mu      sync.Mutex
 	answers map[string][]string // by the text of their id
 	logged  int
@@ -266,14 +268,19 @@ func newStandIn(t *testing.T) (*harness.Node, *harness.StandIn) {
 
 // Ask calls one of the tower's methods, as an RPC door.
 func (d *driver) Ask(ctx context.Context, method string, body any) (harness.Answer, error) {
-	d.mu.Lock()
-	id := fmt.Sprintf(`"ask#%d"`, len(d.answers)+1_000_000)
-	d.answers[id] = nil
-	d.mu.Unlock()
+	id := fmt.Sprintf(`"ask#%d"`, d.asked.Add(1))
 	if err := d.try(request(id, method, body), harness.Patience); err != nil {
 		return harness.Answer{}, err
 	}
-	if !harness.Eventually(ctx, harness.Patience, func() bool { return len(d.of(id)) > 0 }) {
+	over := func() bool {
+		select {
+		case <-d.read:
+			return true
+		default:
+			return len(d.of(id)) > 0
+		}
+	}
+	if !harness.Eventually(ctx, harness.Patience, over) || len(d.of(id)) == 0 {
 		return harness.Answer{}, errNoAnswer
 	}
 	var a struct{ Result, Error json.RawMessage }

@@ -151,7 +151,7 @@ func wantMemory(t *testing.T, pid, bound int) {
 	}
 }
 
-// processes are those that run in a directory.
+// processes are those of the product that run in a directory.
 func processes(t *testing.T, dir string) (pids []int) {
 	t.Helper()
 	entries, err := filepath.Glob("/proc/[0-9]*")
@@ -160,7 +160,9 @@ func processes(t *testing.T, dir string) (pids []int) {
 	}
 	for _, entry := range entries {
 		cwd, _ := os.Readlink(filepath.Join(entry, "cwd")) // those of others can't be read
-		if pid, err := strconv.Atoi(filepath.Base(entry)); err == nil && cwd == dir {
+		exe, _ := os.Readlink(filepath.Join(entry, "exe"))
+		ours := strings.TrimSuffix(exe, " (deleted)") == harness.Vigil(t)
+		if pid, err := strconv.Atoi(filepath.Base(entry)); err == nil && ours && cwd == dir {
 			pids = append(pids, pid)
 		}
 	}
