@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,7 @@ type rig struct {
 	user      towertest.User
 	log       strings.Builder
 	recent    uint32
+	stuck     atomic.Bool // nothing can be written
 	halt      func()
 }
 
@@ -95,9 +97,10 @@ func (r *rig) start() {
 		Terms:        gatekeeper.Terms{Slots: 10_000, Duration: 4320, Grace: 6},
 		RecentBlocks: r.recent,
 	}
-	r.tower = tower.New(towertest.Key(0), r.store, terms, log)
+	r.tower = tower.New(towertest.Key(0), disk{r.store, &r.stuck}, terms, log)
 	r.publisher = responder.NewPublisher(r.tower, r.source, log)
 	r.tower.OnPenaltyDue(r.publisher.Wake)
+	r.tower.OnUnrecorded(r.publisher.Unrecorded)
 	config := chain.Config{Network: "regtest", Poll: time.Minute, Log: log}
 	if r.follower, err = chain.NewFollower(r.source, r.tower, config); err != nil {
 		r.t.Fatal(err)
