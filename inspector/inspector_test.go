@@ -236,20 +236,3 @@ func TestTypedRequestsMeetTheSameLimits(t *testing.T) {
 	_, err = i.GetSubscriptionInfoOf(nil)
 	wantCause(t, err, teos.AuthenticationFailed)
 }
-
-// Whatever comes in: no panic, and either a request or an error with a cause.
-func FuzzAddAppointment(f *testing.F) {
-	f.Add([]byte(`{"appointment":{"locator":"00","encrypted_blob":"","to_self_delay":1},"signature":"y"}`))
-	f.Add([]byte(`{"appointment":{"to_self_delay":-}}`))
-	f.Add([]byte(`[[[[`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := inspector.New(limits).AddAppointment(body)
-		var e *teos.Error
-		if err != nil && !errors.As(err, &e) {
-			t.Fatalf("no cause: %v", err)
-		}
-		if a := r.Appointment(); err == nil && (a.ToSelfDelay < 20 || len(a.EncryptedBlob) < teos.MinBlobSize) {
-			t.Fatalf("let through: %+v", a)
-		}
-	})
-}

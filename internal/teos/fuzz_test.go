@@ -100,3 +100,54 @@ func FuzzAppointmentMessage(f *testing.F) {
 		}
 	})
 }
+
+// FuzzForeignBlob: what decrypts is what its maker encrypted, and nothing else
+// encrypts to it.
+func FuzzForeignBlob(f *testing.F) {
+	id := chainhash.HashH([]byte("dispute"))
+	f.Add(id[:], teos.EncryptBlob(teos.V2, id, []byte("penalty")), true)
+	f.Add(id[:], []byte{}, false)
+	f.Add(id[:], make([]byte, 16), true)
+	f.Fuzz(func(t *testing.T, dispute, blob []byte, v1 bool) {
+		id := chainhash.HashH(dispute)
+		if len(dispute) == len(id) {
+			id = chainhash.Hash(dispute)
+		}
+		d := teos.V2
+		if v1 {
+			d = teos.V1
+		}
+		plain, err := teos.DecryptBlob(d, id, blob)
+		if err == nil && !bytes.Equal(teos.EncryptBlob(d, id, plain), blob) {
+			t.Fatalf("two blobs for %x", plain)
+		}
+	})
+}
+
+// FuzzReceipts: no two receipts of one kind have the same message, so that a
+// signature over one proves no other.
+func FuzzReceipts(f *testing.F) {
+	f.Add([]byte("a user's key of 33 bytes........."), uint32(1), uint32(2), uint32(3), uint32(1), uint32(3), uint32(2))
+	f.Fuzz(func(t *testing.T, user []byte, slots, start, expiry, slots2, start2, expiry2 uint32) {
+		var r, other teos.RegistrationReceipt
+		copy(r.User[:], user)
+		other.User = r.User
+		r.Slots, r.Start, r.Expiry = slots, start, expiry
+		other.Slots, other.Start, other.Expiry = slots2, start2, expiry2
+		if r != other && bytes.Equal(r.Message(teos.V2), other.Message(teos.V2)) {
+			t.Errorf("one message for %+v and %+v", r, other)
+		}
+		key := privateKey([]byte{1})
+		a := teos.AppointmentReceipt{UserSignature: teos.Sign(key, user), StartBlock: start}
+		b := teos.AppointmentReceipt{UserSignature: a.UserSignature, StartBlock: start2}
+		for _, d := range []teos.Dialect{teos.V1, teos.V2} {
+			if a != b && bytes.Equal(a.Message(d), b.Message(d)) {
+				t.Errorf("%v: one message for blocks %d and %d", d, start, start2)
+			}
+			signer, err := teos.Recover(a.Message(d), teos.Sign(key, a.Message(d)))
+			if err != nil || signer != teos.NewUserID(key.PubKey()) {
+				t.Errorf("%v: signed by %v, %v", d, signer, err)
+			}
+		}
+	})
+}
