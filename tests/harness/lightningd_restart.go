@@ -28,7 +28,7 @@ func (r *realNode) startAgain() {
 	r.t.Helper()
 	words := r.proc.cmd.Args
 	var err error
-	if r.proc, err = startProcess(exec.Command(words[0], words[1:]...), r.outputPath()); err != nil { //nolint:gosec // as before
+	if r.proc, err = startProcess(exec.Command(words[0], words[1:]...), r.outputPath()); err != nil {
 		r.t.Fatalf("start lightningd again: %v", err)
 	}
 }

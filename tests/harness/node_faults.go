@@ -31,7 +31,7 @@ func BitcoindKnows(option string) bool {
 	if err != nil {
 		return false
 	}
-	help, err := exec.Command(program, "-help-debug").Output() //nolint:gosec // the operator's own bitcoind
+	help, err := exec.Command(program, "-help-debug").Output()
 	return err == nil && strings.Contains(string(help), "\n  "+option)
 }
 
@@ -108,8 +108,11 @@ func (n *Node) WarmUp() (ready func()) {
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = fmt.Fprint(w, warmingUp)
 		})}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(listener) // until Close
+	}()
 	return func() {
 		n.t.Helper()
 		_ = server.Close()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -17,14 +18,14 @@ import (
 const blockWitness = 3_996_000
 
 // stakes are how many outputs there are for odd transactions to spend.
-const stakes = 16_000
+const stakes = 8_000
 
 // anyWitness is a script of a witness version without rules: anybody can
 // spend it, with any witness (BIP 141).
 var anyWitness = append([]byte{txscript.OP_2, 32}, bytes.Repeat([]byte{1}, 32)...)
 
 // odd makes odd transactions of outputs to spend.
-type odd func(of *wire.MsgTx, first int) []*wire.MsgTx
+type odd func(of chainhash.Hash, first int) []*wire.MsgTx
 
 // oddities are what a block may hold and a parser may choke on.
 var oddities = []struct {
@@ -88,13 +89,13 @@ func TestCoinbaseOnlyChain(t *testing.T) {
 	})
 }
 
-func (s *scene) withOddity(name string, make odd) {
+func (s *scene) withOddity(name string, of odd) {
 	s.Helper()
 	u := s.user()
 	inside, next := s.watched(u, name+", inside"), s.watched(u, name+", in the next block")
 	stake := s.stake()
 	s.node.MineBlock(stake)
-	s.node.MineBlock(append(make(stake, 1), inside.dispute)...)
+	s.node.MineBlock(append(of(stake.TxHash(), 1), inside.dispute)...)
 	s.node.MineBlock(next.dispute)
 	s.confirms(inside, next)
 }
@@ -118,16 +119,16 @@ func (s *scene) stake() *wire.MsgTx {
 const witnessStakes = 100
 
 // spendStake spends an output of a stake and leaves one like it.
-func spendStake(of *wire.MsgTx, output int) *wire.MsgTx {
+func spendStake(of chainhash.Hash, output int) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
-	tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: of.TxHash(), Index: uint32(output)}, nil, nil))
+	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&of, uint32(output)), nil, nil))
 	tx.AddTxOut(wire.NewTxOut(600, []byte{txscript.OP_TRUE}))
 	return tx
 }
 
 // witnesses makes so many transactions with the same witness.
 func witnesses(count int, items [][]byte) odd {
-	return func(of *wire.MsgTx, first int) (txs []*wire.MsgTx) {
+	return func(of chainhash.Hash, first int) (txs []*wire.MsgTx) {
 		for i := range count {
 			tx := spendStake(of, first+i)
 			tx.TxIn[0].Witness = items
@@ -148,11 +149,11 @@ func repeated(count, size int) [][]byte {
 // many makes a chain of transactions within the block for the first half, and
 // transactions side by side for the second.
 func many(count int) odd {
-	return func(of *wire.MsgTx, first int) (txs []*wire.MsgTx) {
+	return func(of chainhash.Hash, first int) (txs []*wire.MsgTx) {
 		last, output := of, first+witnessStakes
 		for range count / 2 {
-			last = spendStake(last, output)
-			txs, output = append(txs, last), 0
+			tx := spendStake(last, output)
+			txs, last, output = append(txs, tx), tx.TxHash(), 0
 		}
 		for i := range count / 2 {
 			txs = append(txs, spendStake(of, first+witnessStakes+1+i))
@@ -163,7 +164,7 @@ func many(count int) odd {
 
 // oddScripts makes transactions with scripts, versions, sequences and lock
 // times that only consensus allows.
-func oddScripts(of *wire.MsgTx, first int) (txs []*wire.MsgTx) {
+func oddScripts(of chainhash.Hash, first int) (txs []*wire.MsgTx) {
 	for i, script := range [][]byte{
 		nil,
 		{txscript.OP_PUSHDATA4, 0xff, 0xff, 0xff, 0xff},

@@ -72,6 +72,7 @@ type breach struct {
 	seen, missed bool
 	end          state
 	spender      *wire.MsgTx // at the end
+	told         string      // by get_appointment at the last time
 	// refused is the reason that keeps the penalty out of the mempool now.
 	refused string
 }

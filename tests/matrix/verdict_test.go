@@ -36,11 +36,13 @@ const (
 	states
 )
 
-// told is what get_appointment says in a state; of a breach that is over it
-// says that there is none.
+// told is what get_appointment says in a state.
 var told = [states]string{
-	harness.BeingWatched, harness.DisputeResponded, harness.DisputeResponded, harness.DisputeResponded, "", "",
+	harness.BeingWatched, harness.DisputeResponded, harness.DisputeResponded, harness.DisputeResponded, gone, gone,
 }
+
+// gone stands for an answer that there is no such appointment.
+const gone = "not found"
 
 // agrees waits until the tower tells of every breach what the best chain
 // implies, by every door that it has: the counts, the appointments, the slots,
@@ -95,7 +97,7 @@ func (b *breach) became(now state, p places) {
 	if now >= resolved && b.end == watching {
 		b.end, b.spender = now, p.spender(b)
 	}
-	b.seen = now != watching
+	b.seen, b.told = now != watching, told[now]
 }
 
 // spender is what spent the dispute's output, or else what replaced it.
@@ -125,7 +127,7 @@ func (s *scene) difference(p places) string {
 	if got != want {
 		return fmt.Sprintf("appointments, pending, confirmed, rivalled, resolved, lost: %v, want %v", got, want)
 	}
-	for _, check := range []func(places, harness.Info) string{s.untold, s.slotsOff, s.unlisted, s.unanswered} {
+	for _, check := range []func(places, harness.Info) string{s.unlisted, s.unanswered, s.untold, s.slotsOff} {
 		if why := check(p, info); why != "" {
 			return why
 		}
@@ -133,15 +135,16 @@ func (s *scene) difference(p places) string {
 	return ""
 }
 
-// untold is what get_appointment does not tell.
+// untold is what get_appointment does not tell, where a state is another than at
+// the last time: vigil-breaches has told of all.
 func (s *scene) untold(p places, _ harness.Info) string {
 	for _, b := range s.breaches {
-		if b.end != watching {
-			continue // demanded when it ended
+		if b.told == told[p.of(b)] {
+			continue
 		}
 		held, err := b.user.Get(s.Context(), b.appointment.Locator)
 		if harness.Code(err) == codeNotFound {
-			err = nil
+			held.Status, err = gone, nil
 		}
 		if want := told[p.of(b)]; err != nil || held.Status != want {
 			return fmt.Sprintf("%s: get_appointment: %q (%v), want %q", b.name, held.Status, err, want)
