@@ -56,6 +56,9 @@ func (r *rig) quiet() error {
 	if err != nil || wanted && lowest.Height > r.world.pruned {
 		return fmt.Errorf("blocks are missing below %d (%w)", lowest.Height, err)
 	}
+	if low := r.ref.bare(); low != nil && low.Height > r.world.pruned && !r.ref.blind[low.Height-1] {
+		return fmt.Errorf("the transactions of recent blocks are missing below %d", low.Height)
+	}
 	if h, wanted, err := r.tower.WantsRescan(ctx); err != nil || wanted {
 		return fmt.Errorf("block %d is not judged (%w)", h.Height, err)
 	}
@@ -236,7 +239,8 @@ func (r *rig) compareTracker(got responder.Tracker, want *tracker) error {
 		differ("dispute is known", got.Described(), want.seen),
 		differ("penalty", string(got.Penalty.Raw), string(serialized(want.penalty))), differ("judged", got.Judged, want.judged),
 		differ("spend", got.Spend, spend), differ("spender", got.Spender, spender), differ("spent at", got.SpentAt, at))
-	if spend == responder.Unspent && !r.faulty {
+	// What is doubtful and was refused waits for the next round of retries.
+	if spend == responder.Unspent && !r.faulty && (!got.Doubtful || got.Accepted) {
 		err = errors.Join(err, differ("tried at", got.TriedAt, r.ref.tip.Height))
 	}
 	return err

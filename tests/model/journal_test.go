@@ -37,6 +37,7 @@ type event struct {
 	user    int
 	dialect teos.Dialect
 	plan    *plan
+	recent  uint32 // blocks, from a start on
 
 	done  bool // its transaction was committed
 	cut   bool // a fault of ours hit it, so that who asked can't know
@@ -219,8 +220,9 @@ func (n noted) SkipRescan(ctx context.Context, height uint32) error {
 // line is the chain source as one process has it: it is cut when that dies.
 type line struct {
 	*chaintest.Chain
-	j   *journal
-	lag *atomic.Int64 // how long a call takes, in nanoseconds
+	world *world
+	j     *journal
+	lag   *atomic.Int64 // how long a call takes, in nanoseconds
 }
 
 func (l line) wait(ctx context.Context) {
@@ -234,6 +236,9 @@ func (l line) wait(ctx context.Context) {
 
 func (l line) Block(ctx context.Context, height uint32) ([]byte, error) {
 	l.wait(ctx)
+	if l.world.isDenied(height) {
+		return nil, chain.ErrNoBlock
+	}
 	return l.Chain.Block(ctx, height)
 }
 

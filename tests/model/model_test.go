@@ -121,6 +121,10 @@ var regressions = map[string]sequence{
 		{"confirm", 4096533542}, {"empty", 445834229}, {"empty", 2037038346}, {"mine", 4159062954},
 		{"empty", 3946714034}, {"prune", 1940677698},
 	}},
+	"a reorg takes out a penalty that can't be verified": {1047609754, []step{
+		{"start", 3868420964}, {"register", 3296623068}, {"bury", 4203387800}, {"add", 1909351890}, {"reorg", 3784249647},
+		{"heal", 956550489}, {"mine", 3958823582}, {"shrink", 909433357},
+	}},
 	"a reorg while a penalty is on its way": {34366514, []step{
 		{"add", 1025729952}, {"add", 931022438}, {"register", 1615836178}, {"add", 1577624835}, {"breach", 56579218},
 		{"breach", 4168318951}, {"breach", 126877029}, {"breach", 148131944}, {"mine", 1322893111},

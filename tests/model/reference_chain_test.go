@@ -26,6 +26,7 @@ func (r *reference) apply(e *event) error {
 	switch e.kind {
 	case starting:
 		r.moved = r.events // all is due anew
+		r.terms.RecentBlocks = e.recent
 		return nil
 	case registering:
 		return e.compare(r.register(e.user, e.dialect))
@@ -62,7 +63,7 @@ func (r *reference) follow(e *event) error {
 	case backfilling:
 		return r.backfill(b)
 	case skipping:
-		if r.world.pruned <= e.height {
+		if !r.world.gone(e.height) {
 			return fmt.Errorf("nothing above %d is pruned", r.world.pruned)
 		}
 		r.skip(e.height)
@@ -112,7 +113,7 @@ func (r *reference) process(b *chain.Block, e *event) error {
 // or one in place of the lowest.
 func (r *reference) begin(b *chain.Block, e *event) error {
 	if r.tip != nil && b.Height > r.tip.Height {
-		if r.world.pruned < b.Height {
+		if !r.world.gone(b.Height - 1) {
 			return fmt.Errorf("the tip jumps from %d, and nothing above %d is pruned", r.tip.Height, r.world.pruned)
 		}
 		for h := r.tip.Height + 1; h < b.Height; h++ {
@@ -148,6 +149,12 @@ func (r *reference) disconnect(fork uint32) error {
 	stands := func(b *chain.Block) func(tip *chain.Block) bool {
 		return func(tip *chain.Block) bool { return tip.Height >= b.Height && r.world.onBranch(b, tip) }
 	}
+	if r.world.lied || r.world.gone(fork+1) || len(r.world.doubt) > 0 {
+		// What tells of a fork is a lie, or can't be seen any more.
+		r.undo(fork)
+		r.tip = b
+		return nil
+	}
 	next := stands(r.headers[fork+1])
 	// The source may have changed its mind while it was asked.
 	if !slices.ContainsFunc(r.world.shown, stands(b)) ||
@@ -166,6 +173,10 @@ func (r *reference) undo(height uint32) {
 	r.each(func(_ *user, k *kept) {
 		t := k.tracker
 		if t == nil {
+			return
+		}
+		if !t.seen && t.at > height && t.judged < t.at {
+			k.tracker = nil // nothing is known of a dispute that is out of the chain
 			return
 		}
 		t.judged = min(t.judged, height)
@@ -196,13 +207,35 @@ func (r *reference) lowest() *chain.Block {
 }
 
 func (r *reference) backfill(b *chain.Block) error {
+	if low := r.bare(); low != nil {
+		if r.headers[low.Height-1] != b {
+			return fmt.Errorf("it is not the block below %d, the lowest with its transactions", low.Height)
+		}
+		r.scan(b)
+		r.recent[b.Height] = b
+		return nil
+	}
 	if low := r.lowest(); b.Hash != low.Prev {
 		return fmt.Errorf("it is not the block below %d", low.Height)
 	}
 	r.scan(b)
 	r.headers[b.Height] = b
-	if b.Height+r.terms.RecentBlocks > r.tip.Height {
+	if b.Height+r.terms.RecentBlocks > r.tip.Height && r.recent[b.Height+1] != nil {
 		r.recent[b.Height] = b
 	}
 	return nil
+}
+
+// bare returns the lowest block whose transactions are known, where those of the
+// remembered one below should be, too.
+func (r *reference) bare() *chain.Block {
+	low := r.tip
+	for r.recent[low.Height-1] != nil {
+		low = r.recent[low.Height-1]
+	}
+	below := low.Height - 1
+	if r.recent[low.Height] == nil || below == 0 || below+r.terms.RecentBlocks <= r.tip.Height || r.headers[below] == nil {
+		return nil
+	}
+	return low
 }

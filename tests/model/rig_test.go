@@ -67,7 +67,11 @@ type asked struct {
 type hasher struct{ line }
 
 func (h hasher) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, error) {
-	if _, err := h.Block(ctx, height); err != nil && !errors.Is(err, chain.ErrPruned) {
+	raw, err := h.Block(ctx, height)
+	if err == nil && len(raw) >= 80 {
+		return chainhash.DoubleHashH(raw[:80]), nil
+	}
+	if err != nil && !errors.Is(err, chain.ErrPruned) {
 		return chainhash.Hash{}, err
 	}
 	if best := h.Best(); height > best.Height {
@@ -111,9 +115,9 @@ func (r *rig) start() error {
 	j := &journal{Store: db, events: &r.events, sent: &r.sent, kill: cancel}
 	p := &process{db: db, journal: j, cancel: cancel}
 	p.tower = tower.New(towertest.Key(0), j, r.terms, towertest.Quiet())
-	var source chain.Source = line{r.world.chain, j, &r.lag}
+	var source chain.Source = line{r.world.chain, r.world, j, &r.lag}
 	if r.hashes {
-		source = hasher{line{r.world.chain, j, &r.lag}}
+		source = hasher{line{r.world.chain, r.world, j, &r.lag}}
 	}
 	p.publisher = responder.NewPublisher(p.tower, source, towertest.Quiet())
 	p.tower.OnPenaltyDue(p.publisher.Wake)
@@ -121,7 +125,7 @@ func (r *rig) start() error {
 	if p.follower, err = chain.NewFollower(source, noted{p.tower}, config); err != nil {
 		return err
 	}
-	r.events = append(r.events, &event{kind: starting})
+	r.events = append(r.events, &event{kind: starting, recent: r.terms.RecentBlocks})
 	p.work.Go(func() { p.follower.Run(ctx) })
 	p.work.Go(func() { p.publisher.Run(ctx) })
 	r.process = p
@@ -180,6 +184,9 @@ func (r *rig) settle() error {
 		if busy = r.quiet(); busy == nil || r.faulty {
 			break
 		}
+		if errors.Is(r.follower.Status().Err, chain.ErrDeepFork) && r.world.chain.Best().Height < r.ref.lowest().Height {
+			r.world.mine() // behind a gap, what has shrunk below it must grow again
+		}
 		wait(time.Minute)
 		if r.journal.isDead() {
 			return r.crash()
@@ -203,6 +210,9 @@ func (r *rig) heal() {
 		r.world.chain.Heal(c)
 	}
 	r.world.chain.SetNetwork("regtest")
+	r.world.mu.Lock()
+	clear(r.world.denied)
+	r.world.mu.Unlock()
 	r.world.chain.Refuse(r.world.judge)
 	if r.process != nil {
 		r.journal.arm(0, before, false)

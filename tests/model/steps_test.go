@@ -53,6 +53,9 @@ var ops = []struct {
 	{"forget", 2, choice.forget},
 	{"prune", 1, choice.prune},
 	{"fail", 4, choice.fail},
+	{"lie", 2, choice.lie},
+	{"deny", 2, choice.deny},
+	{"retune", 2, choice.retune},
 	{"slow", 3, choice.slow},
 	{"refuse", 2, choice.refuse},
 	{"disk", 3, choice.disk},
@@ -205,7 +208,7 @@ func (c choice) planFor(n int, channel, number uint32) *plan {
 		p.penalty = voidPenalty(channel, number)
 	}
 	size := c.pick(1, 1, 1, 1900, 2100, 4300)
-	p.penalty.TxIn[0].Witness[0] = bytes.Repeat([]byte{7}, size)
+	p.penalty.TxIn[0].Witness = stuffed(size)
 	v1, v2 := locators(p.dispute)
 	p.Locator = [...]teos.Locator{v1, v2}[c.IntN(2)]
 	p.ToSelfDelay = towertest.MinDelay + c.Uint32N(2)
@@ -364,6 +367,7 @@ func (c choice) fail() error {
 	case 0:
 		c.world.chain.Stall(call, times)
 	case 1:
+		c.world.lied = true // about a hash, perhaps
 		c.world.chain.Corrupt(times, choice{Rand: rand.New(rand.NewPCG(c.Uint64(), 0))}.garble)
 	case 2:
 		c.world.chain.SetNetwork("main")
@@ -389,6 +393,53 @@ func (c choice) garble(raw []byte) []byte {
 		raw[len(raw)-1] ^= 1 // the last lock time
 	}
 	return raw
+}
+
+// lie lets the source serve some other blocks than it is asked for, once each:
+// of other heights, of dead branches.
+func (c choice) lie() error {
+	if c.ref.tip == nil {
+		return nil // there is nothing yet by which to tell
+	}
+	c.faulty, c.world.lied = true, true
+	told := make(map[*chain.Block]bool)
+	for range c.pick(1, 1, 2, 5) {
+		tips := append(slices.Clone(c.world.left), c.world.chain.Best())
+		b := tips[c.IntN(len(tips))]
+		for n := c.pick(0, 0, 1, 2, 5); n > 0 && b.Height > 1; n-- {
+			b = c.world.blocks[b.Prev]
+		}
+		if told[b] {
+			continue
+		}
+		told[b] = true
+		raw, _ := c.world.chain.Raw(b, b.Height)
+		c.world.chain.Corrupt(c.IntN(3), func(raw []byte) []byte { return raw }) // the truth in between
+		c.world.chain.Corrupt(1, func([]byte) []byte { return raw })
+	}
+	return c.wait()
+}
+
+// deny lets the source have no block at some height near the tip.
+func (c choice) deny() error {
+	if c.ref.tip == nil {
+		return nil
+	}
+	c.faulty = true
+	best := c.world.chain.Best().Height
+	for range c.pick(1, 1, 2, 4) {
+		c.world.deny(max(1, best+2-min(best+1, c.Uint32N(12))))
+	}
+	return c.wait()
+}
+
+// retune starts the tower anew with other terms.
+func (c choice) retune() error {
+	if err := c.crash(); err != nil {
+		return err
+	}
+	c.terms.RecentBlocks = []uint32{0, 1, 6, 40, 150}[c.IntN(5)]
+	return c.start()
 }
 
 // slow lets all calls take their time, or no call any more.

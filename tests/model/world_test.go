@@ -5,12 +5,15 @@
 package model
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"vigil/internal/teos"
@@ -35,9 +38,12 @@ type world struct {
 	shown  []*chain.Block // tips that were the best since they were last looked at
 	pruned uint32
 
-	mu    sync.Mutex
-	best  ledger                  // of the best branch
-	added map[chainhash.Hash]bool // disputes that the mempool took
+	mu     sync.Mutex
+	denied map[uint32]bool         // heights that the source says it has no block at
+	lied   bool                    // it has served other blocks than it was asked for
+	doubt  map[uint32]bool         // all that were ever denied
+	best   ledger                  // of the best branch
+	added  map[chainhash.Hash]bool // disputes that the mempool took
 }
 
 // ledger is what a branch holds.
@@ -50,6 +56,7 @@ func newWorld() *world {
 	w := &world{
 		chain: chaintest.New(), known: make(map[chainhash.Hash]*wire.MsgTx),
 		blocks: make(map[chainhash.Hash]*chain.Block), added: make(map[chainhash.Hash]bool),
+		denied: make(map[uint32]bool), doubt: make(map[uint32]bool),
 	}
 	for _, tx := range w.all() {
 		w.known[tx.TxHash()] = tx
@@ -72,20 +79,42 @@ func funding(channel uint32) wire.OutPoint { return outpoint(1, channel) }
 // coin is an output beside the channel that some penalties spend, too.
 func coin(channel uint32) wire.OutPoint { return outpoint(2, channel) }
 
+// anyone is the script of all outputs' witnesses: it takes whatever there is, in
+// stuffing pieces, so that a penalty is valid and of any size.
+var anyone = append(bytes.Repeat([]byte{txscript.OP_DROP}, stuffing), txscript.OP_TRUE)
+
+const stuffing = 9
+
+// stuffed is a witness of a size in bytes.
+func stuffed(size int) (w wire.TxWitness) {
+	for i := range stuffing {
+		w = append(w, bytes.Repeat([]byte{7}, (size+i)/stuffing))
+	}
+	return append(w, anyone)
+}
+
 // spend makes a transaction with two outputs; a tag tells it from others.
 func spend(tag uint32, inputs ...wire.OutPoint) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
 	for _, in := range inputs {
-		tx.AddTxIn(wire.NewTxIn(&in, nil, wire.TxWitness{{1}, {0x51}}))
+		tx.AddTxIn(wire.NewTxIn(&in, nil, stuffed(1)))
 	}
+	hash := sha256.Sum256(anyone)
+	script := append([]byte{txscript.OP_0, sha256.Size}, hash[:]...)
 	for range 2 {
-		tx.AddTxOut(wire.NewTxOut(1e5, []byte{0x51}))
+		tx.AddTxOut(wire.NewTxOut(1e5, script))
 	}
 	tx.LockTime = tag
 	return tx
 }
 
-func commitment(channel, n uint32) *wire.MsgTx { return spend(n, funding(channel)) }
+func commitment(channel, n uint32) *wire.MsgTx {
+	tx := spend(n, funding(channel))
+	for _, out := range tx.TxOut {
+		out.Value = 1e6 // it can afford what penalties pay
+	}
+	return tx
+}
 
 // closing ends a channel without any breach.
 func closing(channel uint32) *wire.MsgTx { return spend(99, funding(channel)) }
@@ -281,3 +310,19 @@ func locators(id chainhash.Hash) (v1, v2 teos.Locator) {
 	copy(v1[:], id[:16])
 	return v1, v2
 }
+
+// deny lets the source say that it has no block at a height.
+func (w *world) deny(height uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.denied[height], w.doubt[height] = true, true
+}
+
+func (w *world) isDenied(height uint32) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.denied[height]
+}
+
+// gone tells whether a block was not to be had, now or some time before.
+func (w *world) gone(height uint32) bool { return height < w.pruned || w.doubt[height] }
