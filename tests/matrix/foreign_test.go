@@ -35,7 +35,7 @@ func TestForeignChain(t *testing.T) {
 				s := newScene(t, variant, nil)
 				u := s.user()
 				before := s.watched(u, "before")
-				harness.Until(s, "the window to be filled", func() bool { return s.info().RecentFrom <= 1 })
+				s.until("the window to be filled", func() bool { return s.info().RecentFrom <= 1 })
 				s.agrees()
 				foreign := harness.StartForeign(t, s.node, f.chain)
 				if f.height > 0 {

@@ -32,7 +32,7 @@ func TestLateAppointmentsAtANewTower(t *testing.T) {
 		s.tower = harness.StartTower(t, variant, s.node, nil)
 		s.comeLate(late, recent)
 		tip := s.node.Height()
-		harness.Until(s, "the window to be filled", func() bool { return s.info().RecentFrom == tip-recent+1 })
+		s.until("the window to be filled", func() bool { return s.info().RecentFrom == tip-recent+1 })
 		s.agrees()
 	})
 }

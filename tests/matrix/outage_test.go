@@ -65,7 +65,7 @@ func TestWarmingUp(t *testing.T) {
 // complains waits until the operator is told of a failure of the backend.
 func (s *scene) complains(text string) {
 	s.Helper()
-	harness.Until(s, "vigil-info to tell of "+text, func() bool {
+	s.until("vigil-info to tell of "+text, func() bool {
 		info := s.info()
 		return strings.Contains(info.SourceError, text) && strings.Contains(strings.Join(info.Warnings, "\n"), text)
 	})

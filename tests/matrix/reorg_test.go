@@ -177,7 +177,7 @@ func (r *reorg) crashAt(line string) {
 	r.Helper()
 	before := harness.TowerLogged(r.tower, "DEBUG", line) + harness.TowerLogged(r.tower, "WARN", line)
 	tip := r.node.Height()
-	harness.Until(r, "the tower to log "+line, func() bool {
+	r.until("the tower to log "+line, func() bool {
 		now := harness.TowerLogged(r.tower, "DEBUG", line) + harness.TowerLogged(r.tower, "WARN", line)
 		return now > before || r.info().Height == tip
 	})

@@ -102,7 +102,7 @@ const codeKeep = 7
 // from now on the verdict is about it, too.
 func (s *scene) watch(b *breach) *breach {
 	s.Helper()
-	harness.Until(s, "the receipt for "+b.name, func() bool {
+	s.until("the receipt for "+b.name, func() bool {
 		_, err := b.user.Add(s.Context(), b.appointment)
 		if code := harness.Code(err); err != nil && code != codeKeep {
 			s.Fatalf("%s: add_appointment: %v", b.name, err)
@@ -134,7 +134,7 @@ func (s *scene) confirms(bs ...*breach) {
 	s.Helper()
 	for _, b := range bs {
 		txid := b.penalty.TxHash()
-		harness.Until(s, b.name+": the penalty to enter the mempool", func() bool { return s.node.InMempool(txid) })
+		s.until(b.name+": the penalty to enter the mempool", func() bool { return s.node.InMempool(txid) })
 	}
 	s.node.Mine(1)
 	s.agrees()

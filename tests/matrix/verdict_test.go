@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -50,27 +51,37 @@ const gone = "not found"
 func (s *scene) agrees() {
 	s.Helper()
 	p := s.places()
-	for deadline, why := time.Now().Add(patience), s.difference(p); why != ""; why = s.difference(p) {
-		if time.Now().After(deadline) || !s.pause() {
-			s.Fatalf("the tower does not agree with the chain at block %d: %s", p.tip, why)
-		}
+	var why string
+	if !s.eventually(func() bool { why = s.difference(p); return why == "" }) {
+		s.Fatalf("the tower does not agree with the chain at block %d: %s", p.tip, why)
 	}
 	for _, b := range s.breaches {
 		b.became(p.of(b), p)
 	}
 }
 
-// pause waits between two questions, each of which is a process of its own; it
-// is false at the test's end.
-func (s *scene) pause() bool {
-	timer := time.NewTimer(between)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.Context().Done():
-		return false
+// until waits for what should happen.
+func (s *scene) until(what string, ok func() bool) {
+	s.Helper()
+	if !s.eventually(ok) {
+		s.Fatalf("waited %v for %s", patience, what)
 	}
+}
+
+// eventually asks now and then, since each question may be a process of its own.
+func (s *scene) eventually(ok func() bool) bool {
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(between)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // of is what the chain implies for a breach that the tower watches.
