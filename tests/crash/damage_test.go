@@ -143,7 +143,18 @@ func TestADamagedPageClosesTheAPI(t *testing.T) {
 	r.closed()
 }
 
-// TestABreachOnAGoodPageIsAnswered although another page is garbage.
+// isIndexPage tells whether a page of the index of locators has any of ours.
+func (r *rig) isIndexPage(page []byte) bool {
+	for l := range r.entries {
+		if page[0] == 10 && bytes.Contains(page, l[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestABreachOnAGoodPageIsAnswered although the others that a block's
+// transactions are looked up on are garbage.
 func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
 	t.Skip("waits for the tower to look locators up one by one where a batch fails")
 	r, whole := newDamaged(t)
@@ -159,10 +170,9 @@ func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
 	whole, err := os.ReadFile(storeOf(r.dir))
 	r.must(err)
 	good := r.indexPage(whole, a.Locator)
-	for l := range r.entries {
-		if at := r.indexPage(whole, l); at != good {
+	for at := 0; at < len(whole); at += 4096 {
+		if at != good && r.isIndexPage(whole[at:at+4096]) {
 			copy(whole[at:at+4096], bytes.Repeat([]byte{0xff}, 4096))
-			break
 		}
 	}
 	r.writeStore(whole)

@@ -12,7 +12,7 @@ import (
 	"vigil/tests/harness"
 )
 
-// disk is a file system of its own, a few MB in memory.
+// disk is a file system of its own, 16 MB in memory.
 type disk struct {
 	t    *testing.T
 	path string
@@ -22,7 +22,7 @@ type disk struct {
 func newDisk(t *testing.T) *disk {
 	t.Helper()
 	d := &disk{t: t, path: harness.Dir(t)}
-	if out, err := d.run("mount", "-t", "tmpfs", "-o", "size=8m", "vigil-test", d.path); err != nil {
+	if out, err := d.run("mount", "-t", "tmpfs", "-o", "size=16m", "vigil-test", d.path); err != nil {
 		t.Skipf("NOT RUN here: can't mount a tmpfs: %v: %s", err, out)
 	}
 	t.Cleanup(func() {

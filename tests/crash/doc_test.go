@@ -26,6 +26,7 @@ func terms() harness.Options {
 func quiet() harness.Options {
 	o := terms()
 	o["recent-blocks"] = 0
+	o["max-blob-size"] = 1 << 20
 	return o
 }
 

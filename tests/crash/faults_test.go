@@ -98,7 +98,7 @@ func TestACheckpointThatFails(t *testing.T) {
 			}
 			tracer := attach(t, r.tower, storeOf(r.dir), rules...)
 			l := newLocator()
-			for range checkpointPages / 10 {
+			for range 2 * checkpointPages / largePages {
 				r.must(r.add(t, large(l)))
 			}
 			r.must(r.add(t, small()))

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	defaultKills = 40
+	defaultKills = 30
 	// auditAll is after how many kills everything is read, and breachEvery
 	// after how many one of the users is cheated.
 	auditAll    = 100

@@ -60,9 +60,16 @@ func small() teos.Appointment {
 	return teos.Appointment{Locator: newLocator(), EncryptedBlob: make([]byte, 300), ToSelfDelay: 20}
 }
 
-// large is a version of an appointment of 32 slots and 16 pages.
+// largeSize is the size of a large blob, in bytes, and largePages about what
+// it fills: few requests are to fill a log.
+const (
+	largeSize  = 400_000
+	largePages = 100
+)
+
+// large is a version of an appointment of 196 slots.
 func large(l teos.Locator) teos.Appointment {
-	return teos.Appointment{Locator: l, EncryptedBlob: make([]byte, 65_000), ToSelfDelay: 20 + rand.Uint32()/2}
+	return teos.Appointment{Locator: l, EncryptedBlob: make([]byte, largeSize), ToSelfDelay: 20 + rand.Uint32()/2}
 }
 
 // point is a moment in the life of an appointment.
@@ -137,12 +144,12 @@ func (r *rig) addUntilKilled(t *testing.T) error {
 // them into the store.
 const checkpointPages = 1000
 
-// nearCheckpoint fills the log until a checkpoint is a few appointments away.
+// nearCheckpoint fills the log until a checkpoint is few appointments away.
 func nearCheckpoint(r *rig) {
 	r.Helper()
 	afterCheckpoint(r)
 	l := newLocator()
-	for range checkpointPages/20 - 5 {
+	for range checkpointPages/largePages - 2 {
 		r.must(r.add(r.T, large(l)))
 	}
 }
@@ -150,13 +157,14 @@ func nearCheckpoint(r *rig) {
 // afterCheckpoint fills the log until a checkpoint has happened.
 func afterCheckpoint(r *rig) {
 	r.Helper()
-	size := func() int64 {
+	written := func() time.Time {
 		info, err := os.Stat(storeOf(r.dir))
 		r.must(err)
-		return info.Size()
+		return info.ModTime()
 	}
-	for before := size(); size() == before; {
-		r.must(r.add(r.T, large(newLocator())))
+	l := newLocator()
+	for before := written(); written().Equal(before); {
+		r.must(r.add(r.T, large(l)))
 	}
 }
 

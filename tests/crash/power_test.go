@@ -219,7 +219,7 @@ func (r *rig) consistent(tx tower.Tx, known map[teos.Locator]teos.Appointment, s
 func record(t *testing.T, tower *harness.Solo, f func()) []call {
 	t.Helper()
 	log := filepath.Join(harness.Dir(t), "calls")
-	tr := &tracer{t: t, done: make(chan struct{}), cmd: exec.Command(strace(t), "-f", "-y", "-xx", "-s", "80000",
+	tr := &tracer{t: t, done: make(chan struct{}), cmd: exec.Command(strace(t), "-f", "-y", "-xx", "-s", "5000",
 		"-e", "trace=pwrite64,fsync,ftruncate,write", "-o", log, "-p", strconv.Itoa(tower.Pid()))}
 	tr.start()
 	f()
