@@ -26,6 +26,7 @@ import (
 const (
 	storeFile   = "tower.sqlite"
 	reserveFile = "reserve"
+	markFile    = "tower_id"
 	socketFile  = "vigil.sock"
 	lockFile    = "lock"
 	keyFile     = "tower.key"
@@ -70,6 +71,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("get the tower's key: %w", err)
 	}
+	if err := d.missing(); err != nil {
+		return err
+	}
 	db, err := store.Open(ctx, d.path(storeFile))
 	if err != nil {
 		return err
@@ -80,6 +84,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err := t.Claim(ctx, d.settings.network); err != nil {
 		return err
 	}
+	d.mark(t.ID())
 	return d.follow(ctx, t)
 }
 

@@ -14,9 +14,10 @@ import (
 // and answered all the same, unrecorded. What was recorded before is published
 // by its own rounds.
 func (t *Tower) Glance(ctx context.Context, b *chain.Block) error {
-	return t.store.View(ctx, func(tx Tx) error {
+	return t.met(t.store.View(ctx, func(tx Tx) error {
 		return watcher.Scan(tx, b, func(m watcher.Match) error {
 			if ctx.Err() == nil && errors.Is(m.Err, watcher.ErrUnreadable) {
+				_ = t.met(m.Err)
 				t.log.Error("the store is damaged: a breach is not answered", "height", b.Height, "err", m.Err)
 			}
 			if m.Err == nil && !m.Appointment.Triggered {
@@ -24,5 +25,5 @@ func (t *Tower) Glance(ctx context.Context, b *chain.Block) error {
 			}
 			return nil
 		})
-	})
+	}))
 }

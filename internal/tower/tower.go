@@ -33,6 +33,7 @@ type Tower struct {
 	store      Store
 	reserve    Reserve
 	storeError atomic.Pointer[error]
+	hurt       atomic.Bool // damage was met
 	terms      Terms
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
@@ -64,14 +65,14 @@ func (t *Tower) ID() teos.UserID { return teos.NewUserID(t.key.PubKey()) }
 
 // update runs f, a user's request, in a transaction at the height of the tip.
 func (t *Tower) update(ctx context.Context, f func(tx Tx, height uint32) error) error {
-	if err := t.reserve.Hold(); err != nil {
+	if err := t.admit(); err != nil {
 		return err
 	}
 	return t.wrote(t.store.Update(ctx, func(tx Tx) error { return atTip(tx, f) }))
 }
 
 func (t *Tower) view(ctx context.Context, f func(tx Tx, height uint32) error) error {
-	return t.store.View(ctx, func(tx Tx) error { return atTip(tx, f) })
+	return t.met(t.store.View(ctx, func(tx Tx) error { return atTip(tx, f) }))
 }
 
 // atTip fails before the first block: without a height no subscription has a
@@ -125,7 +126,7 @@ func (t *Tower) Ready(ctx context.Context, write bool) error {
 	if err := t.view(ctx, func(Tx, uint32) error { return nil }); err != nil || !write {
 		return err
 	}
-	if err := t.reserve.Hold(); err != nil {
+	if err := t.admit(); err != nil {
 		return err
 	}
 	// As much as the largest appointment: a disk on which only a little fits

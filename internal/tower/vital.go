@@ -3,11 +3,20 @@ package tower
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // ErrFull is in the chain of an ErrStore for which only a full disk is to
 // blame.
 var ErrFull = errors.New("the disk is full")
+
+// ErrDamaged is in the chain of an ErrStore that says that the file is not what
+// it should be: it does not pass by itself.
+var ErrDamaged = errors.New("the store is damaged")
+
+// errHurt is what users are told after damage was met: a tower that can't be
+// sure of what it holds promises nothing more.
+var errHurt = fmt.Errorf("%w: %w: stop the tower, put a backup of the store in its place or repair it, start again", ErrStore, ErrDamaged)
 
 // Reserve is room on the disk that is kept for what a tower must not fail to
 // write: the blocks, and what they mean for breaches.
@@ -41,23 +50,39 @@ func (t *Tower) vital(ctx context.Context, f func(Tx) error) error {
 	return t.wrote(err)
 }
 
+// met notes damage, wherever it is met. It lasts until the next start.
+func (t *Tower) met(err error) error {
+	if errors.Is(err, ErrDamaged) && !t.hurt.Swap(true) {
+		t.log.Error("the store is damaged: new appointments are refused; breaches are answered as far as it can be read", "err", err)
+	}
+	return err
+}
+
+// admit fails while nothing may be promised to users.
+func (t *Tower) admit() error {
+	if t.hurt.Load() {
+		return errHurt
+	}
+	return t.reserve.Hold()
+}
+
 // wrote notes for the operator whether the store takes what is written.
 func (t *Tower) wrote(err error) error {
 	switch {
+	case errors.Is(t.met(err), ErrStore):
+		t.storeError.Store(&err)
 	case err == nil:
 		t.storeError.Store(nil)
-	case errors.Is(err, ErrStore):
-		t.storeError.Store(&err)
 	}
 	return err
 }
 
 // storeTrouble says why the store can't be written to, "" where it can.
 func (t *Tower) storeTrouble() string {
-	if err := t.storeError.Load(); err != nil {
+	if err := t.storeError.Load(); err != nil && !t.hurt.Load() {
 		return (*err).Error()
 	}
-	if err := t.reserve.Hold(); err != nil {
+	if err := t.admit(); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -126,9 +126,11 @@ func named(err error) error {
 	switch driver.Code() & primary {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w: %w", tower.ErrStore, tower.ErrFull, err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w: %w", tower.ErrStore, tower.ErrDamaged, err)
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
-		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
 		return fmt.Errorf("%w: %w", tower.ErrStore, err)
 	}
 	return err

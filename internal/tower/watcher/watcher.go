@@ -82,7 +82,9 @@ func Scan(s Store, b *chain.Block, found func(Match) error) error {
 	}
 	rows, err := s.RowsAt(locators)
 	if err != nil {
-		return err
+		if rows, err = oneByOne(s, locators, err, found); err != nil {
+			return err
+		}
 	}
 	for _, row := range rows {
 		a, err := s.AppointmentIn(row)
@@ -97,6 +99,22 @@ func Scan(s Store, b *chain.Block, found func(Match) error) error {
 		}
 	}
 	return nil
+}
+
+// oneByOne looks for each locator by itself where the look-up of all together
+// fails: one damaged page must not hide what lies on the others.
+func oneByOne(s Store, ls []teos.Locator, why error, found func(Match) error) (rows []int64, err error) {
+	if err := found(Match{Err: fmt.Errorf("%w: %w", ErrUnreadable, why)}); err != nil {
+		return nil, err
+	}
+	for i := range ls {
+		some, err := s.RowsAt(ls[i : i+1])
+		if err != nil {
+			continue // it was told above
+		}
+		rows = append(rows, some...)
+	}
+	return rows, nil
 }
 
 func match(a Appointment, dispute chain.Tx) Match {
