@@ -52,7 +52,8 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 		c := &conn{Conn: raw, codes: s.codes, crowd: s.crowd, home: homeOf(peer), accepted: time.Now()}
-		c.release = sync.OnceFunc(func() { s.crowd.leave(c); leave(); <-s.slots })
+		c.yield = sync.OnceFunc(func() { s.crowd.leave(c); <-s.slots })
+		c.release = sync.OnceFunc(func() { c.yield(); leave() })
 		s.crowd.enter(c)
 		return c, nil
 	}
@@ -93,7 +94,8 @@ func (l *listener) Close() error {
 type conn struct {
 	net.Conn
 	codes   teos.Dialect
-	release func()
+	yield   func()      // gives the place back
+	release func()      // that, and leaves the address's count
 	owed    atomic.Bool // part of a request came and no answer went
 
 	crowd    *crowd
@@ -103,6 +105,7 @@ type conn struct {
 	phase   phase
 	since   time.Time // of phase
 	leaving bool
+	atOnce  bool // it leaves and was not being served
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -135,8 +138,14 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 
 func connOf(r *http.Request) *conn { return r.Context().Value(connKey{}).(*conn) }
 
-// CloseWrite is what net/http looks for.
-func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+// CloseWrite is what net/http looks for. It waits half a second after that for
+// the client to read: who was sent away does so without the place.
+func (c *conn) CloseWrite() error {
+	if c.isLeaving() {
+		c.yield()
+	}
+	return closeWrite(c.Conn)
+}
 
 func closeWrite(c net.Conn) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {

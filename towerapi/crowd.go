@@ -23,7 +23,7 @@ const (
 type crowd struct {
 	mu      sync.Mutex
 	members map[*conn]struct{}
-	leaving int                  // members that were sent away
+	leaving int                  // members that were sent away and leave at once
 	homes   map[netip.Prefix]int // how many others there are of each address
 	stay    time.Duration        // that everybody gets
 }
@@ -43,9 +43,10 @@ func (w *crowd) leave(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.members, c)
-	if c.leaving {
+	if c.atOnce {
 		w.leaving--
-	} else {
+	}
+	if !c.leaving {
 		w.forget(c.home)
 	}
 }
@@ -68,16 +69,16 @@ func (c *conn) enter(p phase) {
 }
 
 // makeRoom sends connections away until so many are leaving, or none may be
-// sent away.
+// sent away. Those that are served now are not counted, since they take their
+// time; there is no harm in telling many of them.
 func (w *crowd) makeRoom(leaving int, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.leaving < leaving {
+	for range leaving - w.leaving {
 		victim := w.oldest(w.busiest(), now)
 		if victim == nil {
 			return
 		}
-		w.leaving++
 		w.forget(victim.home)
 		victim.sendAway()
 	}
@@ -127,6 +128,9 @@ func (c *conn) before(other *conn) bool {
 // ends with its answer. The crowd is locked.
 func (c *conn) sendAway() {
 	c.leaving = true
+	if c.atOnce = c.phase != serving; c.atOnce {
+		c.crowd.leaving++
+	}
 	_ = c.Conn.SetReadDeadline(longAgo)
 	if c.phase == answering {
 		_ = c.Conn.SetWriteDeadline(longAgo)

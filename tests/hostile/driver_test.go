@@ -227,7 +227,7 @@ func (d *driver) goneAnyhow() {
 		d.t.Fatal("lightningd would have killed the plugin")
 	}
 	d.t.Logf("it ended after %v", time.Since(start).Round(time.Millisecond))
-	if left := processes(d.t, d.dir); len(left) != 0 {
+	if left := processes(d.t, d.dir, harness.Vigil(d.t)); len(left) != 0 {
 		d.t.Errorf("processes %v are left", left)
 	}
 	d.unlocked()

@@ -77,7 +77,7 @@ func TestHostileTraffic(t *testing.T) {
 		return true
 	})
 	t.Logf("%d messages with an id, all answered; %d log lines", len(want), d.logged)
-	wantMemory(t, pid, pluginMemory)
+	wantMemory(t, pid, pluginMemory, memoryFactor)
 	d.send(`{"jsonrpc":"2.0","id":1,"method":"vigil-info","par`) // cut off
 	d.stdin.Close()
 	d.gone()
@@ -156,7 +156,7 @@ func TestHugeRequests(t *testing.T) {
 		d.send(`{"id":"` + huge + `","method":"vigil-info","params":[]}` + "\n\n") // its id can't be repeated, maybe
 		d.alive(fmt.Sprintf(`"alive %d"`, i))
 	}
-	wantMemory(t, pid, pluginMemory)
+	wantMemory(t, pid, pluginMemory, memoryFactor)
 	d.stdin.Close()
 	d.gone()
 }

@@ -2,5 +2,5 @@
 
 package hostile
 
-// memoryFactor is what the race detector in the tower makes of its memory.
+// memoryFactor is what the race detector makes of a process's memory.
 const memoryFactor = 8

@@ -167,7 +167,7 @@ func TestRealLightningdIsNotHarmed(t *testing.T) {
 		harness.Until(t, "calls to be answered", func() bool { return flood.answered.Load() > 100 })
 		took := tower.Stop()
 		flood.end()
-		if left := processes(t, lightningd.PluginDir()); len(left) != 0 {
+		if left := processes(t, lightningd.PluginDir(), harness.Vigil(t)); len(left) != 0 {
 			t.Errorf("processes %v are left", left)
 		}
 		t.Logf("plugin stop: %v; %d calls answered, %d of them refused", took.Round(time.Millisecond), flood.answered.Load(), flood.refused.Load())
