@@ -31,7 +31,7 @@ const (
 	// idleChecks is how many quiet polls of a source without hashes pass
 	// until the tip is compared all the same: a whole block is fetched.
 	idleChecks = 10
-	// deepForkPause is how long to wait after a fork that was not found:
+	// deepForkPause is how long to wait at most after a fork that was not found:
 	// the search fetched all that is remembered.
 	deepForkPause = 5 * time.Minute
 	// repeatReport is how often a failure that lasts is logged again.
@@ -126,13 +126,17 @@ func (f *Follower) setStatus(change func(*Status)) {
 
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) {
-	backoff := minBackoff
+	backoff, deep := minBackoff, maxBackoff
 	for ctx.Err() == nil {
 		more, err := f.round(ctx)
 		f.report(ctx, err)
+		if !errors.Is(err, ErrDeepFork) {
+			deep = maxBackoff
+		}
 		switch {
 		case errors.Is(err, ErrDeepFork):
-			f.wait(ctx, deepForkPause)
+			f.wait(ctx, deep)
+			deep = min(2*deep, deepForkPause)
 		case err != nil:
 			f.wait(ctx, jitter(backoff))
 			backoff = min(2*backoff, maxBackoff)
