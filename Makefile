@@ -70,6 +70,24 @@ STEPS ?= 100000
 soak: ## Hold the tower against its reference for STEPS (100,000) random steps.
 	go test ./tests/model -run '^TestSoak$$' -v -timeout 0 -args -steps $(STEPS)
 
+# How often `make crash` kills the tower.
+KILLS ?= 2000
+
+.PHONY: crash
+crash: ## Kill the tower KILLS (2,000) times under load, and count what it promised.
+	VIGIL_KILLS=$(KILLS) go test ./tests/crash -run '^TestKilledAtRandomMoments$$' -v -timeout 0
+
+.PHONY: matrix
+matrix: ## Play every reorg and refusal on real nodes, the long ones too.
+	VIGIL_MATRIX=full go test ./tests/matrix -v -timeout 0
+
+# How many channels `make mass` breaches.
+BREACHES ?= 10000
+
+.PHONY: mass
+mass: ## Breach BREACHES (10,000) channels in three blocks.
+	VIGIL_MASS=$(BREACHES) go test ./tests/mass -v -timeout 0
+
 .PHONY: release
 release: ## Build static binaries for all platforms into dist/, with SHA256SUMS.
 	rm -rf dist

@@ -301,7 +301,7 @@ func TestADeepForkStopsLoudlyAndRecovers(t *testing.T) {
 		r.wantState(b, "watched")
 		r.chain.Switch(was)
 		r.chain.Mine(b.dispute)
-		r.pass(2 * time.Minute) // not a node that was restarted too early
+		r.pass(2 * time.Minute)
 		r.wantTip()
 		r.wantState(b, "pending, dispute at %d", window+7)
 	})
@@ -319,7 +319,7 @@ func TestASourceThatStartsAllOver(t *testing.T) {
 		}
 		r.chain.Switch(was)
 		r.chain.MineEmpty(1)
-		r.pass(2 * time.Minute) // not a node that was restarted too early
+		r.pass(2 * time.Minute)
 		r.wantTip()
 	})
 }
