@@ -22,6 +22,7 @@ func crowded(t *testing.T, core Tower, places int) *running {
 	t.Helper()
 	tm := quick()
 	tm.stay = 20 * time.Millisecond
+	tm.header, tm.idle = 2*patience, 2*patience // nobody leaves by himself
 	return start(t, core, Config{MaxConnections: places}, tm)
 }
 
