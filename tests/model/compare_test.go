@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower"
@@ -39,6 +42,9 @@ func (r *rig) catchUp() error {
 			return fmt.Errorf("%x was published, and nobody's breach asks for it", s.tx)
 		}
 		r.last[s.tx] = s
+		if tx := (wire.MsgTx{}); s.err == nil && tx.Deserialize(strings.NewReader(s.tx)) == nil {
+			r.taken[tx.TxHash()] = s.after
+		}
 	}
 	return nil
 }
@@ -81,8 +87,11 @@ func (r *rig) published(t *tracker) error {
 		return nil
 	}
 	since := max(r.ref.moved, t.due)
+	// It may be another user's, with another witness, that the mempool has.
+	at, taken := r.taken[t.penalty.TxHash()]
+	taken = taken && at >= since
 	last, found := r.last[string(serialized(t.penalty))]
-	if !found || last.after < since {
+	if !taken && (!found || last.after < since) {
 		return fmt.Errorf("penalty %v was not published since event %d", t.penalty.TxHash(), since)
 	}
 	if t.at == 0 && t.seen && r.last[string(serialized(r.world.known[t.dispute]))].after < since {
@@ -90,7 +99,7 @@ func (r *rig) published(t *tracker) error {
 	}
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
-	if last.err != nil && r.world.fits(r.world.best, t.penalty.TxHash(), inputsOf(t.penalty), r.world.added) {
+	if !taken && last.err != nil && r.world.fits(r.world.best, t.penalty.TxHash(), inputsOf(t.penalty), r.world.added) {
 		return fmt.Errorf("penalty %v was refused and not tried again: %w", t.penalty.TxHash(), last.err)
 	}
 	return nil

@@ -125,6 +125,14 @@ var regressions = map[string]sequence{
 		{"start", 3868420964}, {"register", 3296623068}, {"bury", 4203387800}, {"add", 1909351890}, {"reorg", 3784249647},
 		{"heal", 956550489}, {"mine", 3958823582}, {"shrink", 909433357},
 	}},
+	"one penalty with two witnesses": {2218139583, []step{
+		{"start", 1631299625}, {"register", 59712045}, {"retune", 3617359202}, {"add", 552418098}, {"add", 3533898167},
+		{"add", 4012861280}, {"breach", 396380496},
+	}},
+	"one penalty with two witnesses, reorged": {1323800799, []step{
+		{"start", 2338215315}, {"register", 706685211}, {"start", 2726768396}, {"add", 2094189389},
+		{"register", 230308637}, {"add", 3110669976}, {"bury", 3482648095}, {"reorg", 148158130},
+	}},
 	"a reorg while a penalty is on its way": {34366514, []step{
 		{"add", 1025729952}, {"add", 931022438}, {"register", 1615836178}, {"add", 1577624835}, {"breach", 56579218},
 		{"breach", 4168318951}, {"breach", 126877029}, {"breach", 148131944}, {"mine", 1322893111},

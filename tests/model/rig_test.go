@@ -36,9 +36,10 @@ type rig struct {
 	faulty bool // faults may befall calls
 	events []*event
 	sent   []sending
-	heard  int                // events that the reference has seen
-	read   int                // of sent
-	last   map[string]sending // of each transaction
+	heard  int                    // events that the reference has seen
+	read   int                    // of sent
+	last   map[string]sending     // of each transaction
+	taken  map[chainhash.Hash]int // when the mempool last took each transaction, in events
 	plans  []asked
 	armed  bool // a transaction may fail
 	lag    atomic.Int64
@@ -93,7 +94,7 @@ func termsOf(n uint32) tower.Terms {
 }
 
 func newRig(t *testing.T, dir string, config uint32) *rig {
-	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/256%2 == 0, last: make(map[string]sending)}
+	r := &rig{t: t, dir: dir, world: newWorld(), terms: termsOf(config), hashes: config/256%2 == 0, last: make(map[string]sending), taken: make(map[chainhash.Hash]int)}
 	r.ref = newReference(r.world, r.terms)
 	for range config/512%4*5 + 1 {
 		r.world.mine()
