@@ -79,6 +79,7 @@ func (d *disk) filler() string { return filepath.Join(d.path, "filler") }
 // room. Nothing that it gave a receipt for is missing, also if it dies while
 // the disk is full.
 func TestAFullDisk(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	r := newRig(t, d.data(), quiet())
 	said := len(r.tower.Log())
@@ -101,6 +102,7 @@ func TestAFullDisk(t *testing.T) {
 // TestABreachIsAnsweredWhileTheDiskIsFull: what can't be recorded is published
 // all the same, and recorded once there is room.
 func TestABreachIsAnsweredWhileTheDiskIsFull(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	r := newRig(t, d.data(), quiet())
 	dispute := r.node.Wallet.Dispute()
@@ -129,6 +131,7 @@ func TestABreachIsAnsweredWhileTheDiskIsFull(t *testing.T) {
 // TestAStartOnAFullDisk either works or ends with a clear error; it leaves
 // everything as it was.
 func TestAStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	r := newRig(t, d.data(), quiet())
 	for _, end := range []func(){r.tower.Kill, func() { r.tower.Stop() }} {
@@ -169,6 +172,7 @@ func answersOrEnds(t *testing.T, tower *harness.Solo) bool {
 
 // TestAReadOnlyDisk: a start says what is wrong and changes nothing.
 func TestAReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	r := newRig(t, d.data(), quiet())
 	for _, end := range []func(){r.tower.Kill, func() { r.tower.Stop() }} {

@@ -66,7 +66,11 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	ready(t, tower)
 	c.audit(t, true)
 	breaches.answered(t)
-	t.Logf("%d kills in %v: %+v, %d breaches", kills(t), time.Since(start).Round(time.Second), c.figures(), len(breaches.mined))
+	f := c.figures()
+	t.Logf("%d kills in %v: %+v, %d breaches", kills(t), time.Since(start).Round(time.Second), f, len(breaches.mined))
+	if f.receipts < kills(t) {
+		t.Error("the tower was hardly asked for anything")
+	}
 }
 
 // workUntilKilled is some tenths of a second of load, and of blocks.

@@ -41,6 +41,7 @@ func hold(t *testing.T, dir string) (release func()) {
 // TestALockedStore: somebody else holds the store. No receipt meanwhile; the
 // tower goes on by itself after.
 func TestALockedStore(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	said := len(r.tower.Log())
 	release := hold(t, r.dir)
@@ -53,6 +54,7 @@ func TestALockedStore(t *testing.T) {
 
 // TestAStoreThatIsLockedAtTheStart is waited for, or the start says so.
 func TestAStoreThatIsLockedAtTheStart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	r.tower.Kill()
 	said := len(r.tower.Log())
@@ -70,6 +72,7 @@ func TestAStoreThatIsLockedAtTheStart(t *testing.T) {
 
 // TestTwoTowersOnOneDirectory: the second refuses, the first is not disturbed.
 func TestTwoTowersOnOneDirectory(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	second := harness.NewSolo(t, r.node, harness.PlainVigil(t), r.dir, quiet())
 	second.Launch()

@@ -11,6 +11,7 @@ import (
 // hand. It tries by itself until the disk can be written to, and the node is
 // served meanwhile.
 func TestAPluginOutlastsItsDisk(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	node := harness.StartNode(t, harness.Btcd())
 	node.MineTo(firstHeight)

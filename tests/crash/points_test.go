@@ -1,8 +1,8 @@
 package crash
 
 import (
+	crand "crypto/rand"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,9 +67,12 @@ const (
 	largePages = 100
 )
 
-// large is a version of an appointment of 196 slots.
+// large is a version of an appointment of 196 slots. Its blob is random: SQLite
+// does not write a page that an update leaves as it was.
 func large(l teos.Locator) teos.Appointment {
-	return teos.Appointment{Locator: l, EncryptedBlob: make([]byte, largeSize), ToSelfDelay: 20 + rand.Uint32()/2}
+	blob := make([]byte, largeSize)
+	_, _ = crand.Read(blob)
+	return teos.Appointment{Locator: l, EncryptedBlob: blob, ToSelfDelay: 20}
 }
 
 // point is a moment in the life of an appointment.
