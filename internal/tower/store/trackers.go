@@ -213,17 +213,20 @@ func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]r
 		order = ` ORDER BY t.id LIMIT ?`
 		front = ` AND (doubtful = 0 OR accepted = 1 OR tried_height = 0)`
 	)
+	// Of what is unspent the spent height is 0, too: with it, the index has
+	// the rows in their order.
+	const unspent = `WHERE spend = ? AND spent_height = 0 AND t.id > ?`
 	switch scope {
 	case responder.Untried, responder.Doubtful:
 		return t.trackers(what, `WHERE spend = ? AND tries = 0 AND doubtful = ? AND t.id > ?`+order,
 			responder.Unspent, scope == responder.Doubtful, after, limit)
 	case responder.AtBlock:
-		return t.trackers(what, `WHERE spend = ? AND t.id > ? AND tried_height < ?`+front+order,
+		return t.trackers(what, unspent+` AND tried_height < ?`+front+order,
 			responder.Unspent, after, tip, limit)
 	case responder.Refused:
 		return t.trackers(what, `WHERE spend = ? AND accepted = 0 ORDER BY tries, t.id LIMIT ?`, responder.Unspent, limit)
 	default:
-		return t.trackers(what, `WHERE spend = ? AND t.id > ?`+front+order, responder.Unspent, after, limit)
+		return t.trackers(what, unspent+front+order, responder.Unspent, after, limit)
 	}
 }
 
