@@ -333,8 +333,7 @@ func (h hashingFlapper) BlockHash(ctx context.Context, height uint32) (chainhash
 
 func TestASourceThatIsOnAnotherBranchAtEachCall(t *testing.T) {
 	for name, lengths := range map[string][2]int{
-		"of one length": {1, 1}, "three by three": {3, 3}, "one longer": {3, 2}, "the other longer": {2, 3},
-		"much longer": {12, 3},
+		"of one length": {1, 1}, "the other longer": {2, 3}, "much longer": {12, 3},
 	} {
 		for _, hashes := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hashes: %t", name, hashes), func(t *testing.T) {
@@ -355,12 +354,12 @@ func TestASourceThatIsOnAnotherBranchAtEachCall(t *testing.T) {
 					r.chain.MineEmpty(lengths[0] - 1)
 					f.views[0].tip.Store(r.chain.Best())
 					f.still.Store(false)
-					for range 20 {
+					for range 10 {
 						r.settle()
 						r.pass(time.Minute)
 					}
-					if n := f.calls.Load(); n > 1000 {
-						t.Errorf("%d calls in twenty minutes", n)
+					if n := f.calls.Load(); n > 600 {
+						t.Errorf("%d calls in ten minutes", n)
 					}
 					f.still.Store(true)
 					r.pass(10 * time.Minute)

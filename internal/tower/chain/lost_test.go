@@ -14,13 +14,14 @@ import (
 // away: below the fork, above it, at our tip, above our tip. What was decided
 // on the dead branch must not be taken for decided.
 func TestAForkAtTheEdgeOfWhatIsPruned(t *testing.T) {
-	for edge := uint32(16); edge <= 21; edge++ {
+	for edge := uint32(17); edge <= 21; edge++ {
 		for name, wrap := range map[string]func(r *rig) chain.Source{
-			"wordless": func(r *rig) chain.Source { return wordless{r.chain} },
-			"pruned":   func(r *rig) chain.Source { return r.source },
+			"no block":     func(r *rig) chain.Source { return wordless{r.chain} },
+			"pruned":       func(r *rig) chain.Source { return r.chain },
+			"hashes, only": func(r *rig) chain.Source { return hasher{r.chain} },
 		} {
 			t.Run(fmt.Sprintf("%s below %d", name, edge), func(t *testing.T) {
-				inBubble(t, 14, func(r *rig) {
+				inOneBubble(t, 14, func(r *rig) {
 					r.source = wrap(r)
 					r.start()
 					r.register()
@@ -37,7 +38,7 @@ func TestAForkAtTheEdgeOfWhatIsPruned(t *testing.T) {
 					r.chain.MineEmpty(8)
 					r.chain.Prune(edge)
 					r.start()
-					r.pass(time.Hour)
+					r.pass(20 * time.Minute)
 					r.wantTip()
 					if err := r.follower.Status().Err; err != nil {
 						t.Errorf("the follower says %v", err)
@@ -53,7 +54,7 @@ func TestAForkAtTheEdgeOfWhatIsPruned(t *testing.T) {
 						t.Error("the penalty was not published again")
 					}
 					at := r.chain.Mine(b.penalty).Height
-					r.pass(time.Hour)
+					r.pass(20 * time.Minute)
 					r.wantTip()
 					r.wantState(b, "confirmed at %d", at)
 				})
@@ -96,7 +97,7 @@ func TestTheWindowIsFilledWhenOldBlocksComeBack(t *testing.T) {
 		r.settle()
 		r.pass(time.Hour)
 		r.chain.Prune(0)
-		r.pass(12 * time.Hour)
+		r.pass(6 * time.Hour)
 		r.wantTip()
 		r.wantWhole()
 	})
