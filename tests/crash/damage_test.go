@@ -77,7 +77,6 @@ func TestAStoreThatIsNone(t *testing.T) {
 // TestAnEmptyStoreIsNotBegunAnew: a file system that lost the file's content
 // must not make the tower forget its promises without a word.
 func TestAnEmptyStoreIsNotBegunAnew(t *testing.T) {
-	t.Skip("waits for the store to tell a first start from a file that lost its content")
 	r, whole := newDamaged(t)
 	r.writeStore(nil)
 	r.tower.Launch()
@@ -137,7 +136,6 @@ func TestADamagedPage(t *testing.T) {
 // TestADamagedPageClosesTheAPI: a tower that can't follow the chain over it
 // promises nothing more to anybody.
 func TestADamagedPageClosesTheAPI(t *testing.T) {
-	t.Skip("waits for the tower to take damage for a store that fails")
 	r, _, victim := newDamagedPage(t)
 	_ = r.add(t, r.entries[victim].kept)
 	r.closed()
@@ -156,20 +154,16 @@ func (r *rig) isIndexPage(page []byte) bool {
 // TestABreachOnAGoodPageIsAnswered although the others that a block's
 // transactions are looked up on are garbage.
 func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
-	t.Skip("waits for the tower to look locators up one by one where a batch fails")
 	r, whole := newDamaged(t)
 	r.repaired(whole)
-	dispute := r.node.Wallet.Dispute()
-	penalty := r.node.Wallet.Penalty(dispute, harness.Fee)
-	a := r.NewAppointment(dispute.TxHash(), penalty)
-	r.must(r.add(t, a))
+	b, l := r.watched()
 	for range 300 { // the index has many pages
 		r.must(r.add(t, small()))
 	}
 	r.tower.Stop()
 	whole, err := os.ReadFile(storeOf(r.dir))
 	r.must(err)
-	good := r.indexPage(whole, a.Locator)
+	good := r.indexPage(whole, l)
 	for at := 0; at < len(whole); at += 4096 {
 		if at != good && r.isIndexPage(whole[at:at+4096]) {
 			copy(whole[at:at+4096], bytes.Repeat([]byte{0xff}, 4096))
@@ -178,7 +172,6 @@ func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
 	r.writeStore(whole)
 	r.tower.Launch()
 	ready(t, r.tower)
-	r.node.MineBlock(dispute)
-	txid := penalty.TxHash()
-	harness.Until(t, "the penalty to enter the mempool", func() bool { return r.node.InMempool(txid) })
+	r.node.MineBlock(b.dispute)
+	r.published(b)
 }

@@ -9,10 +9,14 @@ import (
 	"syscall"
 	"testing"
 
+	"vigil/internal/teos"
 	"vigil/tests/harness"
 )
 
-// disk is a file system of its own, 16 MB in memory.
+// reserve is what towers keep free on a disk, in MB.
+const reserve = 4
+
+// disk is a file system of its own, 24 MB in memory.
 type disk struct {
 	t    *testing.T
 	path string
@@ -22,7 +26,7 @@ type disk struct {
 func newDisk(t *testing.T) *disk {
 	t.Helper()
 	d := &disk{t: t, path: harness.Dir(t)}
-	if out, err := d.run("mount", "-t", "tmpfs", "-o", "size=16m", "vigil-test", d.path); err != nil {
+	if out, err := d.run("mount", "-t", "tmpfs", "-o", "size=24m", "vigil-test", d.path); err != nil {
 		t.Skipf("NOT RUN here: can't mount a tmpfs: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
@@ -81,7 +85,7 @@ func (d *disk) filler() string { return filepath.Join(d.path, "filler") }
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	r := newRig(t, d.data(), quiet())
+	r := newRig(t, d.data(), reserving(reserve))
 	said := len(r.tower.Log())
 	d.fill()
 	r.refused()
@@ -99,33 +103,82 @@ func TestAFullDisk(t *testing.T) {
 	r.must(r.audit(t, true))
 }
 
-// TestABreachIsAnsweredWhileTheDiskIsFull: what can't be recorded is published
-// all the same, and recorded once there is room.
+// TestABreachIsAnsweredWhileTheDiskIsFull: it is recorded in the reserve. What
+// can't be recorded, because there is none, is published all the same. Nothing
+// waits for room.
 func TestABreachIsAnsweredWhileTheDiskIsFull(t *testing.T) {
+	for name, c := range map[string]struct {
+		reserve int
+		says    string
+	}{
+		"with a reserve": {reserve, "the reserve is used"},
+		"without":        {0, "its penalty is published all the same"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDisk(t)
+			r := newRig(t, d.data(), reserving(c.reserve))
+			b, l := r.watched()
+			said := len(r.tower.Log())
+			d.fill()
+			r.refused()
+			r.closed()
+
+			r.node.MineBlock(b.dispute)
+			r.published(b)
+			harness.Until(t, "the log to tell", func() bool { return strings.Contains(r.tower.Log()[said:], c.says) })
+
+			d.makeRoom()
+			r.open(said)
+			r.told(l)
+			r.must(r.audit(t, true))
+		})
+	}
+}
+
+// TestKilledOnAFullDisk: the breach that was met on a full disk is not
+// forgotten with the tower that met it.
+func TestKilledOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	r := newRig(t, d.data(), quiet())
-	dispute := r.node.Wallet.Dispute()
-	penalty := r.node.Wallet.Penalty(dispute, harness.Fee)
-	a := r.NewAppointment(dispute.TxHash(), penalty)
-	r.must(r.add(t, a))
-	r.entries[a.Locator].breach = &breach{dispute: dispute, penalty: penalty, mined: true}
-	said := len(r.tower.Log())
+	r := newRig(t, d.data(), reserving(reserve))
+	b, l := r.watched()
 	d.fill()
 	r.refused()
-	r.closed()
-
-	r.node.MineBlock(dispute)
-	txid := penalty.TxHash()
-	harness.Until(t, "the penalty to enter the mempool", func() bool { return r.node.InMempool(txid) })
-
+	r.node.MineBlock(b.dispute)
+	r.published(b)
+	r.tower.Kill()
 	d.makeRoom()
-	r.open(said)
-	harness.Until(t, "get_appointment to tell of the breach", func() bool {
-		held, err := r.Get(t.Context(), a.Locator)
+	r.restart()
+	r.told(l)
+	r.must(r.audit(t, true))
+}
+
+// watched hands in the appointment for a breach that is about to happen.
+func (r *rig) watched() (*breach, teos.Locator) {
+	r.Helper()
+	dispute := r.node.Wallet.Dispute()
+	b := &breach{dispute: dispute, penalty: r.node.Wallet.Penalty(dispute, harness.Fee), mined: true}
+	a := r.NewAppointment(dispute.TxHash(), b.penalty)
+	r.must(r.add(r.T, a))
+	r.entries[a.Locator].breach = b
+	return b, a.Locator
+}
+
+// published waits for the penalty.
+func (r *rig) published(b *breach) {
+	r.Helper()
+	txid := b.penalty.TxHash()
+	harness.Until(r, "the penalty to enter the mempool", func() bool { return r.node.InMempool(txid) })
+}
+
+// told waits until the tower tells of the breach.
+func (r *rig) told(l teos.Locator) {
+	r.Helper()
+	harness.Until(r, "get_appointment to tell of the breach", func() bool {
+		held, err := r.Get(r.Context(), l)
 		return err == nil && held.Status == harness.DisputeResponded
 	})
-	r.must(r.audit(t, true))
 }
 
 // TestAStartOnAFullDisk either works or ends with a clear error; it leaves
@@ -133,14 +186,14 @@ func TestABreachIsAnsweredWhileTheDiskIsFull(t *testing.T) {
 func TestAStartOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	r := newRig(t, d.data(), quiet())
+	r := newRig(t, d.data(), reserving(reserve))
 	for _, end := range []func(){r.tower.Kill, func() { r.tower.Stop() }} {
 		end()
 		said := len(r.tower.Log())
 		d.fill()
 		r.tower.Launch()
 		if answersOrEnds(t, r.tower) {
-			r.must(r.audit(t, true))
+			r.must(r.sums(t))
 			r.tower.Kill()
 		} else {
 			r.logged(said, "the store failed")
@@ -174,7 +227,7 @@ func answersOrEnds(t *testing.T, tower *harness.Solo) bool {
 func TestAReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	r := newRig(t, d.data(), quiet())
+	r := newRig(t, d.data(), reserving(reserve))
 	for _, end := range []func(){r.tower.Kill, func() { r.tower.Stop() }} {
 		end()
 		d.remount("ro")

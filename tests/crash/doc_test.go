@@ -30,6 +30,13 @@ func quiet() harness.Options {
 	return o
 }
 
+// reserving are quiet terms with so many MB of disk kept free.
+func reserving(megabytes int) harness.Options {
+	o := quiet()
+	o["disk-reserve"] = megabytes
+	return o
+}
+
 // ready waits until the tower answers; a tower that ends instead fails the test.
 func ready(t *testing.T, tower *harness.Solo) {
 	t.Helper()

@@ -18,7 +18,7 @@ func TestAPluginOutlastsItsDisk(t *testing.T) {
 	address := harness.FreeAddress(t)
 	lightningd := harness.StartLightningd(t, node, harness.PlainVigil(t), map[string]any{
 		"vigil-data-dir": d.data(), "vigil-api-bind": address,
-		"vigil-subscription-slots": perRegistration, "vigil-recent-blocks": 0,
+		"vigil-subscription-slots": perRegistration, "vigil-recent-blocks": 0, "vigil-disk-reserve": reserve,
 	})
 	door := harness.HTTPDoor("http://" + address)
 	served := func() bool { return door.Ping(t.Context()) }

@@ -41,10 +41,10 @@ func TestPowerCut(t *testing.T) {
 	calls := record(t, r.tower, func() {
 		for i := range cap(sent) {
 			a := small()
-			switch {
-			case i%8 == 1:
+			switch i % 8 {
+			case 1:
 				a = large(newLocator())
-			case i%8 == 5:
+			case 5:
 				a.Locator = sent[i-2].Locator
 				a.EncryptedBlob = make([]byte, 5000)
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // firstCalls are the system calls by which a first start changes the disk.
-var firstCalls = []string{"mkdirat", "openat", "open", "write", "renameat", "pwrite64", "fsync", "ftruncate", "unlink"}
+var firstCalls = []string{"mkdirat", "openat", "open", "write", "renameat", "pwrite64", "fsync", "ftruncate", "fallocate", "unlink"}
 
 // TestKilledOnTheFirstStart kills a first start at the first calls of each
 // kind. The next start makes a tower of what it finds.
