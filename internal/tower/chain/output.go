@@ -21,7 +21,7 @@ func (tx Tx) Output(index uint32) (out wire.TxOut, found bool) {
 		if c.failed {
 			break
 		}
-		if uint32(i) == index { //nolint:gosec // below the number of outputs of one transaction
+		if uint32(i) == index {
 			out.Value = int64(binary.LittleEndian.Uint64(value)) //nolint:gosec // as it is serialised
 			out.PkScript = script
 			return out, true
