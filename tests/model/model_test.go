@@ -153,7 +153,7 @@ func TestRegressions(t *testing.T) {
 }
 
 func TestTheTowerIsWhereTheReferenceIs(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(1) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { check(t, seed) })
 	}
 	seed := rand.Uint64()
