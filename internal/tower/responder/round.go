@@ -17,7 +17,9 @@ type round struct {
 	done  map[int64]bool
 	// answers are what the backend said of each penalty while the tip was
 	// the same: ten thousand users may hand in the same one, and once in a
-	// round is enough.
+	// round is enough. Those that it took are kept under their ids, refused
+	// ones under the hash of all their bytes: with another witness, which is
+	// no part of the id, one may be taken.
 	answers map[chainhash.Hash]error
 	tip     chainhash.Hash
 
@@ -106,12 +108,16 @@ func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
 			return
 		}
 	}
-	err, answered := r.answers[t.Penalty.ID]
-	if !answered {
+	whole := chainhash.HashH(t.Penalty.Raw)
+	err, refused := r.answers[whole]
+	if _, taken := r.answers[t.Penalty.ID]; !taken && !refused {
 		if err = r.publish(ctx, t); ctx.Err() != nil {
 			return // the backend has said nothing
 		}
-		r.answers[t.Penalty.ID] = err
+		if err == nil {
+			whole = t.Penalty.ID
+		}
+		r.answers[whole] = err
 	}
 	r.note(t, tip, err)
 }

@@ -3,6 +3,8 @@ package responder
 import (
 	"context"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"vigil/internal/tower/chain"
 )
 
@@ -20,11 +22,12 @@ const maxUnrecorded = 64 << 20
 func (p *Publisher) Unrecorded(a Answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, waits := p.waiting[a.Penalty.ID]; waits || p.size+len(a.Penalty.Raw) > maxUnrecorded {
+	whole := chainhash.HashH(a.Penalty.Raw) // the id leaves the witness out
+	if _, waits := p.waiting[whole]; waits || p.size+len(a.Penalty.Raw) > maxUnrecorded {
 		return
 	}
 	// Not the dispute: with it, a whole block would stay in memory.
-	p.waiting[a.Penalty.ID] = Tracker{Penalty: a.Penalty, Spent: spentOutputs(a.Dispute, a.Penalty)}
+	p.waiting[whole] = Tracker{Penalty: a.Penalty, Spent: spentOutputs(a.Dispute, a.Penalty)}
 	p.size += len(a.Penalty.Raw)
 	p.Wake()
 }

@@ -115,7 +115,7 @@ func trackerValues(tr responder.Tracker) []any {
 // none of its business, nor is one whose dispute has moved: that is due anew.
 func (t *tx) NoteTry(tr responder.Tracker) error {
 	_, err := t.exec("note a try", `
-		UPDATE trackers SET tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = ?
+		UPDATE trackers SET tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = doubtful OR ?
 		WHERE id = ? AND dispute_height = ?`,
 		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row, tr.DisputeAt)
 	return err
