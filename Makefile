@@ -75,7 +75,7 @@ KILLS ?= 2000
 
 .PHONY: crash
 crash: ## Kill the tower KILLS (2,000) times under load, and count what it promised.
-	VIGIL_KILLS=$(KILLS) go test ./tests/crash -run '^TestKilledAtRandomMoments$$' -v -timeout 0
+	VIGIL_KILLS=$(KILLS) go test ./tests/crash -run '^(TestKilled|TestPowerCut)' -v -timeout 0
 
 .PHONY: matrix
 matrix: ## Play every reorg and refusal on real nodes, the long ones too.
