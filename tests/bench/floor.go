@@ -1,0 +1,119 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/gatekeeper"
+	"vigil/internal/tower/store"
+	"vigil/tests/harness"
+)
+
+// floor is what others are held against: what can't be saved.
+type floor struct {
+	recover, sign time.Duration // CPU of one, by btcec
+	write         time.Duration // one durable write of 4 KiB, wall
+	commit        time.Duration // CPU of one small change through the store
+}
+
+func (b *bench) measureFloor() {
+	b.say("signatures and the disk by themselves")
+	b.floor.sign, b.floor.recover = signatures()
+	b.floor.write = b.durableWrite()
+	b.floor.commit = b.smallCommits()
+	b.table.tell("", "one recovery / one signature by btcec, CPU", "%s / %s", short(b.floor.recover), short(b.floor.sign))
+	b.table.tell("", "one durable write of 4 KiB, median", "%s", short(b.floor.write))
+	b.table.tell("", "one small change through the store, 8 at once, CPU", "%s", short(b.floor.commit))
+}
+
+func signatures() (sign, recovery time.Duration) {
+	key, _ := btcec.PrivKeyFromBytes(hashOf("floor"))
+	digest := hashOf("digest")
+	signature := ecdsa.SignCompact(key, digest, true)
+	sign = threadTime(4000, func() { ecdsa.SignCompact(key, digest, true) })
+	recovery = threadTime(2000, func() { _, _, _ = ecdsa.RecoverCompact(signature, digest) })
+	return sign, recovery
+}
+
+func hashOf(text string) []byte {
+	h := sha256.Sum256([]byte(text))
+	return h[:]
+}
+
+// threadTime is the CPU time that f takes on one thread, the mean of n calls.
+func threadTime(n int, f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const thread = 1 // RUSAGE_THREAD
+	f()
+	before := cpuUsed(thread)
+	for range n {
+		f()
+	}
+	return (cpuUsed(thread) - before) / time.Duration(n)
+}
+
+func cpuUsed(who int) time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(who, &usage) // it can't fail for who it is
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func (b *bench) durableWrite() time.Duration {
+	f, err := os.Create(filepath.Join(harness.Dir(b), "file"))
+	b.check("make a file", err)
+	defer f.Close()
+	page := make([]byte, 4096)
+	var took []time.Duration
+	for range 500 {
+		start := time.Now()
+		_, err := f.Write(page)
+		b.check("write a page", err)
+		b.check("sync a page", f.Sync())
+		took = append(took, time.Since(start))
+	}
+	return quantile(took, 0.5)
+}
+
+// smallCommits stores users, as many at once as register in target 2.
+func (b *bench) smallCommits() time.Duration {
+	db, err := store.Open(b.ctx, filepath.Join(harness.Dir(b), "tower.sqlite"))
+	b.check("open a store", err)
+	defer db.Close()
+	const each = 250
+	before := cpuUsed(syscall.RUSAGE_SELF)
+	var all sync.WaitGroup
+	for range askers {
+		all.Go(func() {
+			for range each {
+				if err := db.Update(b.ctx, putStranger); err != nil {
+					b.Errorf("a small change: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return (cpuUsed(syscall.RUSAGE_SELF) - before) / (askers * each)
+}
+
+func putStranger(tx tower.Tx) error {
+	return tx.PutUser(gatekeeper.User{ID: strangerID(), Dialect: teos.V2, Slots: 1, Expiry: 1})
+}
+
+// strangerID has the form of a key; nobody can sign with it.
+func strangerID() teos.UserID {
+	id := teos.UserID{2}
+	_, _ = rand.Read(id[1:]) // never fails
+	return id
+}

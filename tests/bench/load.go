@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// post is a request as it is written to a connection. It is made before the
+// clock starts, so that the clients take as little of the machine as they can.
+func post(address, method string, body []byte) []byte {
+	return fmt.Appendf(nil, "POST /%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, address, len(body), body)
+}
+
+// client is one connection that is kept.
+type client struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// slow is when a client gives up.
+const slow = 30 * time.Second
+
+func dial(address string) (*client, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &client{conn, bufio.NewReader(conn)}, nil
+}
+
+// ask sends a request and returns the body of the answer, which must be 200.
+func (c *client) ask(request []byte) ([]byte, error) {
+	_ = c.conn.SetDeadline(time.Now().Add(slow))
+	if _, err := c.conn.Write(request); err != nil {
+		return nil, err
+	}
+	status, length := "", 0
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if status == "" {
+			status = strings.TrimSpace(string(line))
+		}
+		if name, value, ok := bytes.Cut(line, []byte(": ")); ok && string(name) == "Content-Length" {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(c.in, body); err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(status, "HTTP/1.1 200") {
+		return nil, fmt.Errorf("%s: %s", status, body)
+	}
+	return body, nil
+}
+
+// answered is a request's answer and how long it took.
+type answered struct {
+	body []byte
+	took time.Duration
+}
+
+// result is what a load came to.
+type result struct {
+	wall, cpu time.Duration // cpu is the tower's
+	answers   []answered    // by the request's number; what was not asked is empty
+	asked     int
+}
+
+func (r result) perSecond() float64     { return float64(r.asked) / r.wall.Seconds() }
+func (r result) cpuEach() time.Duration { return r.cpu / time.Duration(max(1, r.asked)) }
+func (r result) times() []time.Duration {
+	var took []time.Duration
+	for _, a := range r.answers {
+		if a.body != nil {
+			took = append(took, a.took)
+		}
+	}
+	return took
+}
+
+// load sends requests over so many connections at once, in their order, until
+// all are answered or the time is over. meanwhile is called with each answer.
+func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, meanwhile func(n int, body []byte)) result {
+	b.Helper()
+	conns := make([]*client, clients)
+	for i := range conns {
+		var err error
+		conns[i], err = dial(t.address)
+		b.check("dial the tower", err)
+		defer conns[i].conn.Close()
+	}
+	r := result{answers: make([]answered, len(requests))}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	before, start := t.cpu(), time.Now()
+	for _, c := range conns {
+		all.Go(func() {
+			for time.Since(start) < most && b.ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(requests) {
+					return
+				}
+				sent := time.Now()
+				body, err := c.ask(requests[n])
+				if err != nil {
+					b.Errorf("request %d: %v", n, err)
+					return
+				}
+				r.answers[n] = answered{body, time.Since(sent)}
+				if meanwhile != nil {
+					meanwhile(n, body)
+				}
+			}
+		})
+	}
+	all.Wait()
+	r.wall, r.cpu = time.Since(start), t.cpu()-before
+	for _, a := range r.answers {
+		if a.body != nil {
+			r.asked++
+		}
+	}
+	if b.Failed() || r.asked == 0 {
+		b.Fatalf("the load has failed")
+	}
+	return r
+}

@@ -1,0 +1,88 @@
+// Bench measures what docs/performance.md tells: it runs the built tower over a
+// real node under load, prints a table of figures beside their targets, and
+// writes it into that document. Nothing is asserted: a figure that misses its
+// target is printed as such.
+package main
+
+import (
+	"flag"
+	"os"
+	"strings"
+)
+
+// settings are what the command line says.
+type settings struct {
+	doc     string // where the table goes; nowhere if empty
+	only    string // the targets to measure, by number; all if empty
+	full    bool   // with 10,000 breaches
+	scale   bool   // targets 3 to 5 on large stores instead
+	sizes   string // of those stores, in appointments
+	cache   string // where they are kept
+	profile string // of the CPU, in-process, instead of anything else
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.doc, "doc", "", "the document whose generated section is written")
+	flag.StringVar(&s.only, "only", "", "measure these targets only, as in 1,2")
+	flag.BoolVar(&s.full, "full", os.Getenv("BENCH_FULL") != "", "breach 10,000 channels, too")
+	flag.BoolVar(&s.scale, "scale", false, "measure targets 3 to 5 on large stores")
+	flag.StringVar(&s.sizes, "sizes", "100000,1000000,10000000", "how many appointments the stores of -scale hold")
+	flag.StringVar(&s.cache, "cache", ".cache/scale", "where the stores of -scale are kept")
+	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of a tower under 64 clients to this file")
+	flag.Parse()
+	os.Exit(run(s))
+}
+
+func measure(b *bench, s settings) {
+	switch {
+	case s.profile != "":
+		profile(b, s.profile)
+		return
+	case s.scale:
+		b.scale(s)
+	default:
+		b.plain(s)
+	}
+	if s.doc != "" && !b.Failed() {
+		b.check("write the document", b.table.write(s.doc, b.section(s)))
+	}
+}
+
+// section names the part of the document that is written.
+func (b *bench) section(s settings) string {
+	if s.scale {
+		return "bench-scale"
+	}
+	return "bench"
+}
+
+// plain measures everything that needs no large store.
+func (b *bench) plain(s settings) {
+	b.measureFloor()
+	for _, part := range []struct {
+		targets string
+		measure func(*bench)
+	}{
+		{"1,2", (*bench).requests},
+		{"3,4,5", (*bench).small},
+		{"6", func(b *bench) { b.breaches(s.full) }},
+		{"7", (*bench).catchUp},
+		{"8", (*bench).rest},
+	} {
+		if s.wants(part.targets) {
+			b.alone(part.measure)
+		}
+	}
+	b.table.print()
+}
+
+// wants tells whether any of these targets was asked for.
+func (s settings) wants(targets string) bool {
+	for target := range strings.SplitSeq(targets, ",") {
+		if s.only == "" || strings.Contains(","+s.only+",", ","+target+",") {
+			return true
+		}
+	}
+	return false
+}

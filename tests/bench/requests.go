@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"vigil/tests/harness"
+)
+
+const (
+	// askers is how many clients there are at once in target 2.
+	askers = 8
+	// phase is for how long each load lasts at most.
+	phase = 5 * time.Second
+	// sampled of so many receipts one is verified while the clock runs.
+	sampled = 100
+)
+
+// requests measures targets 1 and 2.
+func (b *bench) requests() {
+	node := harness.StartNode(b, backend())
+	node.MineTo(110)
+	t := b.newTower(node)
+	users := newUsers(8)
+	b.register(t, users)
+	b.addLoad(t, users, 1, 1000, false) // the first requests of a process tell of its start
+	var last []addition
+	for _, load := range []struct{ clients, adds int }{{1, 8_000}, {8, 25_000}, {64, 40_000}} {
+		last = b.addLoad(t, users, load.clients, load.adds, true)
+	}
+	b.asks(t, last)
+	b.registrations(t)
+}
+
+// addLoad hands appointments in and returns those that were taken.
+func (b *bench) addLoad(t *served, users []user, clients, n int, told bool) []addition {
+	b.say("add_appointment over %d connections", clients)
+	adds := newAdditions(users, n)
+	requests := make([][]byte, n)
+	for i, a := range adds {
+		requests[i] = post(t.address, "add_appointment", a.body)
+	}
+	r := b.load(t, clients, requests, phase, func(i int, body []byte) {
+		if i%sampled == 0 {
+			b.wantReceipt(t, adds[i], body)
+		}
+	})
+	b.verifyAll(t.key, adds, r)
+	if told {
+		b.tellAdds(clients, r)
+	}
+	return adds[:r.asked]
+}
+
+func (b *bench) wantReceipt(t *served, a addition, body []byte) {
+	if err := a.verify(t.key, body); err != nil {
+		b.Errorf("a receipt: %v", err)
+	}
+}
+
+func (b *bench) tellAdds(clients int, r result) {
+	what := fmt.Sprintf("add_appointment, %d clients: ", clients)
+	took := r.times()
+	p50, p99, longest := quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
+	rate := map[int]float64{1: 700, 64: 3000}[clients]
+	figure := fmt.Sprintf("%.0f/s", r.perSecond())
+	if rate > 0 {
+		b.table.hold("1", what+"throughput", figure, fmt.Sprintf("at least %.0f/s", rate), r.perSecond() >= rate)
+	} else {
+		b.table.tell("1", what+"throughput", "%s", figure)
+	}
+	figure = fmt.Sprintf("%s / %s / %s", short(p50), short(p99), short(longest))
+	if clients == 64 {
+		b.table.hold("1", what+"p50 / p99 / longest", figure, "p99 under 50 ms", p99 < 50*time.Millisecond)
+	} else {
+		b.table.tell("1", what+"p50 / p99 / longest", "%s", figure)
+	}
+	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), b.floor.recover+b.floor.sign, 1.5)
+}
+
+// asks measures get_appointment.
+func (b *bench) asks(t *served, held []addition) {
+	b.say("get_appointment over %d connections", askers)
+	held = held[:min(len(held), 12_000)]
+	requests := make([][]byte, len(held))
+	for i, a := range held {
+		requests[i] = post(t.address, "get_appointment", a.user.question(a.locator))
+	}
+	r := b.load(t, askers, requests, phase, nil)
+	b.table.tell("2", "get_appointment, 8 clients: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
+	b.table.ratio("2", "get_appointment, 8 clients: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
+}
+
+// registrations measures register, of new users.
+func (b *bench) registrations(t *served) {
+	b.say("register over %d connections", askers)
+	users := make([]user, 10_000)
+	requests := make([][]byte, len(users))
+	for i := range users {
+		users[i] = newUser(dialects[i%2], fmt.Sprint("registers ", i))
+		requests[i] = post(t.address, "register", users[i].registration())
+	}
+	r := b.load(t, askers, requests, phase, nil)
+	b.table.tell("2", "register, 8 clients: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
+	most := b.floor.sign*3/2 + b.floor.commit
+	b.table.hold("2", "register, 8 clients: CPU of the tower for each", short(r.cpuEach()),
+		fmt.Sprintf("at most 1.5 × %s + %s", short(b.floor.sign), short(b.floor.commit)), r.cpuEach() <= most)
+}

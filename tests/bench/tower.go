@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"vigil/internal/teos"
+	"vigil/tests/harness"
+)
+
+// served is a tower under load.
+type served struct {
+	address string
+	key     teos.UserID
+	solo    *harness.Solo
+	dir     string
+	pid     int
+}
+
+func (t *served) cpu() time.Duration { return cpuOf(t.pid) }
+
+// backend is the node that is measured over: bitcoind where there is one.
+func backend() harness.Backend {
+	if bitcoind, err := harness.Bitcoind(); err == nil {
+		return bitcoind
+	}
+	return harness.Btcd()
+}
+
+// wide are options that let few users hold many appointments.
+var wide = harness.Options{"subscription-slots": 20_000_000, "subscription-duration": 1_000_000}
+
+// startTower starts the built tower on a directory, which may hold a store.
+func (b *bench) startTower(node *harness.Node, dir string) *served {
+	b.Helper()
+	t := &served{dir: dir, solo: harness.NewSolo(b, node, harness.PlainVigil(b), dir, wide)}
+	t.address = strings.TrimPrefix(string(t.solo.HTTP()), "http://")
+	b.launch(t)
+	harness.Until(b, "the tower to answer a ping", func() bool { return t.solo.HTTP().Ping(b.ctx) })
+	out, err := exec.Command(harness.PlainVigil(b), "info", "--data-dir", dir).Output()
+	b.check("vigil info", err)
+	var info struct {
+		TowerID string `json:"tower_id"`
+	}
+	b.check("read vigil info", json.Unmarshal(out, &info))
+	t.key, err = towerKey(info.TowerID)
+	b.check("the tower's key", err)
+	return t
+}
+
+func (b *bench) launch(t *served) {
+	t.solo.Launch()
+	t.pid = t.solo.Pid()
+}
+
+// newTower starts a tower on an empty directory.
+func (b *bench) newTower(node *harness.Node) *served {
+	b.Helper()
+	return b.startTower(node, filepath.Join(harness.Dir(b), "data"))
+}
+
+// register registers users, each once.
+func (b *bench) register(t *served, users []user) {
+	b.Helper()
+	requests := make([][]byte, len(users))
+	for i, u := range users {
+		requests[i] = post(t.address, "register", u.registration())
+	}
+	b.load(t, 1, requests, time.Minute, nil)
+}
