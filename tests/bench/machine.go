@@ -73,17 +73,13 @@ func memory(pid int, name string) int64 {
 	return kib * 1024
 }
 
-// childNamed is the process of a program that this one has started.
-func childNamed(name string) int {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, _ := os.ReadFile(path)
-		pid, rest, _ := strings.Cut(string(text), " ")
-		program, rest, _ := strings.Cut(strings.TrimPrefix(rest, "("), ")")
-		fields := strings.Fields(rest)
-		if program == name && len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
-			n, _ := strconv.Atoi(pid)
-			return n
+// childIn is the process that this one has started in a working directory.
+func childIn(dir string) int {
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range links {
+		if cwd, err := os.Readlink(link); err == nil && cwd == dir {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+			return pid
 		}
 	}
 	return 0

@@ -3,5 +3,4 @@ package main
 func (b *bench) small()           {}
 func (b *bench) breaches(bool)    {}
 func (b *bench) catchUp()         {}
-func (b *bench) rest()            {}
 func (b *bench) scale(s settings) {}
