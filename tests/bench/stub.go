@@ -1,6 +1,5 @@
 package main
 
 func (b *bench) small()           {}
-func (b *bench) breaches(bool)    {}
 func (b *bench) catchUp()         {}
 func (b *bench) scale(s settings) {}

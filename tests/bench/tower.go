@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,12 +38,8 @@ func (b *bench) startTower(node *harness.Node, dir string) *served {
 	t.address = strings.TrimPrefix(string(t.solo.HTTP()), "http://")
 	b.launch(t)
 	harness.Until(b, "the tower to answer a ping", func() bool { return t.solo.HTTP().Ping(b.ctx) })
-	out, err := exec.Command(harness.PlainVigil(b), "info", "--data-dir", dir).Output()
+	info, err := t.solo.Info(b.ctx)
 	b.check("vigil info", err)
-	var info struct {
-		TowerID string `json:"tower_id"`
-	}
-	b.check("read vigil info", json.Unmarshal(out, &info))
 	t.key, err = towerKey(info.TowerID)
 	b.check("the tower's key", err)
 	return t
@@ -54,6 +48,18 @@ func (b *bench) startTower(node *harness.Node, dir string) *served {
 func (b *bench) launch(t *served) {
 	t.solo.Launch()
 	t.pid = t.solo.Pid()
+}
+
+// settle waits until the tower has processed the chain up to a height.
+func (b *bench) settle(t *served, height int) {
+	b.Helper()
+	ok := harness.Eventually(b.ctx, 10*time.Minute, func() bool {
+		info, err := t.solo.Info(b.ctx)
+		return err == nil && info.Height >= height
+	})
+	if !ok {
+		b.Fatalf("waited ten minutes for the tower to process block %d", height)
+	}
 }
 
 // newTower starts a tower on an empty directory.
