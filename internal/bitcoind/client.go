@@ -80,15 +80,14 @@ func (c *Client) Block(ctx context.Context, height uint32) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var text string
-	if err := c.call(ctx, &text, "getblock", hash.String(), 0); err != nil {
+	var raw hexText
+	if err := c.call(ctx, &raw, "getblock", hash.String(), 0); err != nil {
 		if hasCode(err, codeMisc, codeNotFound) && c.isPruned(ctx, height) {
 			return nil, fmt.Errorf("height %d: %w", height, chain.ErrPruned)
 		}
 		return nil, err
 	}
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) == 0 {
+	if len(raw) == 0 {
 		return nil, fmt.Errorf("getblock: %w: no block in hex", ErrBadAnswer)
 	}
 	return raw, nil

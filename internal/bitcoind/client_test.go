@@ -23,7 +23,7 @@ type node struct {
 }
 
 // newNode starts a server; answer gets each call and may take over all of it.
-func newNode(t *testing.T, answer func(w http.ResponseWriter, call string)) *node {
+func newNode(t testing.TB, answer func(w http.ResponseWriter, call string)) *node {
 	t.Helper()
 	n := &node{}
 	n.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func (a answers) serve(w http.ResponseWriter, call string) {
 	http.Error(w, "no answer for "+call, http.StatusNotFound)
 }
 
-func newClient(t *testing.T, n *node) *Client {
+func newClient(t testing.TB, n *node) *Client {
 	t.Helper()
 	c, err := New(Config{URL: strings.Replace(n.URL, "://", "://user:secret@", 1)})
 	if err != nil {

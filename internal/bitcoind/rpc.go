@@ -1,6 +1,7 @@
 package bitcoind
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -22,6 +23,8 @@ const (
 	// maxAnswer bounds an answer in bytes: a block of 4,000,000 bytes is
 	// twice that in hex.
 	maxAnswer = 16 << 20
+	// readSize is how much of an answer is read at once, in bytes.
+	readSize = 32 << 10
 	// maxErrorText bounds what a backend can put into an error, in bytes.
 	maxErrorText = 200
 )
@@ -100,12 +103,12 @@ func (c *Client) tryCall(ctx context.Context, result any, method string, params 
 	if err != nil {
 		return err
 	}
-	answer, err := c.post(ctx, body, login)
+	answer, err := c.post(ctx, body, login, result)
 	if errors.Is(err, ErrUnauthorized) && c.credentials.renewed(login) {
 		if login, err = c.credentials.current(); err != nil {
 			return err
 		}
-		answer, err = c.post(ctx, body, login)
+		answer, err = c.post(ctx, body, login, result)
 	}
 	if err != nil {
 		return err
@@ -116,8 +119,9 @@ func (c *Client) tryCall(ctx context.Context, result any, method string, params 
 	return nil
 }
 
-// post returns the result of a call in JSON, never null.
-func (c *Client) post(ctx context.Context, body []byte, login login) (json.RawMessage, error) {
+// post returns the result of a call in JSON, never null. Where that is to go
+// into a hexText, it may have put it there, and returns an empty string.
+func (c *Client) post(ctx context.Context, body []byte, login login, result any) (json.RawMessage, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -132,14 +136,26 @@ func (c *Client) post(ctx context.Context, body []byte, login login) (json.RawMe
 	if resp.StatusCode == http.StatusUnauthorized {
 		return nil, ErrUnauthorized
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	answer, err := readAnswer(resp, result)
 	if err != nil {
 		return nil, err
 	}
-	if len(answer) > maxAnswer {
+	return parseAnswer(resp.StatusCode, answer)
+}
+
+// readAnswer reads an answer, without its result where that went into a
+// hexText.
+func readAnswer(resp *http.Response, result any) (answer []byte, err error) {
+	body := &io.LimitedReader{R: resp.Body, N: maxAnswer + 1}
+	if long, ok := result.(*hexText); ok && resp.StatusCode == http.StatusOK {
+		answer, err = long.readAround(bufio.NewReaderSize(body, readSize), resp.ContentLength)
+	} else {
+		answer, err = io.ReadAll(body)
+	}
+	if body.N <= 0 {
 		return nil, fmt.Errorf("%w: above %d bytes", ErrBadAnswer, maxAnswer)
 	}
-	return parseAnswer(resp.StatusCode, answer)
+	return answer, err
 }
 
 // parseAnswer looks for an error before the status: bitcoind sends most RPC
