@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -106,7 +104,7 @@ func (s *breachScene) single() {
 func (s *breachScene) many(m mass) {
 	s.say("%d breaches", m.breaches)
 	disputes, penalties := s.prepare(m.breaches)
-	adds := s.addMeanwhile()
+	adds := s.addMeanwhile(s.tower, s.users)
 	took, alone := s.play(disputes, penalties, m.blocks)
 	answers := adds()
 	s.confirm()
@@ -225,35 +223,4 @@ func (s *breachScene) confirm() {
 	}
 	s.follow()
 	s.settle(s.tower, s.height)
-}
-
-// addMeanwhile hands appointments in over one connection until the function that
-// it returns is called, which tells how long each took.
-func (s *breachScene) addMeanwhile() (stop func() []time.Duration) {
-	s.Helper()
-	c, err := dial(s.tower.address)
-	s.check("dial the tower", err)
-	var requests [][]byte
-	for _, a := range newAdditions(s.users, 20_000) {
-		requests = append(requests, post(s.tower.address, "add_appointment", a.body))
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	var took []time.Duration
-	var adding sync.WaitGroup
-	adding.Go(func() {
-		for i := 0; ctx.Err() == nil && i < len(requests); i++ {
-			start := time.Now()
-			if _, err := c.ask(requests[i]); err != nil {
-				s.Errorf("an appointment during the breaches: %v", err)
-				return
-			}
-			took = append(took, time.Since(start))
-		}
-	})
-	return func() []time.Duration {
-		cancel()
-		adding.Wait()
-		_ = c.conn.Close()
-		return took
-	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -66,10 +67,15 @@ func (c *client) ask(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(status, "HTTP/1.1 200") {
-		return nil, fmt.Errorf("%s: %s", status, body)
+		return nil, &refusal{status, string(body)}
 	}
 	return body, nil
 }
+
+// refusal is any answer but 200.
+type refusal struct{ status, body string }
+
+func (r *refusal) Error() string { return r.status + ": " + r.body }
 
 // answered is a request's answer and how long it took.
 type answered struct {
@@ -142,4 +148,35 @@ func (b *bench) load(t *served, clients int, requests [][]byte, most time.Durati
 		b.Fatalf("the load has failed")
 	}
 	return r
+}
+
+// addMeanwhile hands appointments in over one connection until the function that
+// it returns is called, which tells how long each took.
+func (b *bench) addMeanwhile(t *served, users []user) (stop func() []time.Duration) {
+	b.Helper()
+	c, err := dial(t.address)
+	b.check("dial the tower", err)
+	var requests [][]byte
+	for _, a := range newAdditions(users, 20_000) {
+		requests = append(requests, post(t.address, "add_appointment", a.body))
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	var took []time.Duration
+	var adding sync.WaitGroup
+	adding.Go(func() {
+		for i := 0; ctx.Err() == nil && i < len(requests); i++ {
+			start := time.Now()
+			if _, err := c.ask(requests[i]); err != nil {
+				b.Errorf("an appointment during the breaches: %v", err)
+				return
+			}
+			took = append(took, time.Since(start))
+		}
+	})
+	return func() []time.Duration {
+		cancel()
+		adding.Wait()
+		_ = c.conn.Close()
+		return took
+	}
 }

@@ -33,9 +33,9 @@ func backend() harness.Backend {
 var wide = harness.Options{"subscription-slots": 20_000_000, "subscription-duration": 1_000_000}
 
 // startTower starts the built tower on a directory, which may hold a store.
-func (b *bench) startTower(node *harness.Node, dir string) *served {
+func (b *bench) startTower(node *harness.Node, dir string, options harness.Options) *served {
 	b.Helper()
-	t := &served{dir: dir, solo: harness.NewSolo(b, node, harness.PlainVigil(b), dir, wide)}
+	t := &served{dir: dir, solo: harness.NewSolo(b, node, harness.PlainVigil(b), dir, options)}
 	t.address = strings.TrimPrefix(string(t.solo.HTTP()), "http://")
 	b.launch(t)
 	harness.Until(b, "the tower to answer a ping", func() bool { return t.solo.HTTP().Ping(b.ctx) })
@@ -70,7 +70,7 @@ func (b *bench) settle(t *served, height int) {
 // newTower starts a tower on an empty directory.
 func (b *bench) newTower(node *harness.Node) *served {
 	b.Helper()
-	return b.startTower(node, filepath.Join(harness.Dir(b), "data"))
+	return b.startTower(node, filepath.Join(harness.Dir(b), "data"), wide)
 }
 
 // register registers users, each once.

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"vigil/internal/teos"
+	"vigil/tests/harness"
+)
+
+// served measures the built tower on a large store.
+func (l *large) served() {
+	l.Helper()
+	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1})
+	l.settle(t, l.node.Height())
+	l.starts(t)
+	l.tell("4", "resident memory after the start", "%d MiB", memory(t.pid, "VmRSS")/mib)
+	l.perUser(t)
+	l.tell("4", "get_subscription_info, user with a tenth / with ten", "%s / %s", l.list(t, heavyUser), l.list(t, lightUser))
+	l.leave(t)
+	peak := memory(t.pid, "VmHWM")
+	l.hold("4", "peak memory of all this", fmt.Sprintf("%d MiB", peak/mib), "under 150 MiB", peak < 150*mib)
+	t.solo.Stop()
+}
+
+// starts measures from the program's start to its first answer, with the store
+// in the system's cache and without.
+func (l *large) starts(t *served) {
+	l.Helper()
+	t.solo.Stop()
+	warm := l.startTime(t)
+	t.solo.Stop()
+	l.check("drop the cache", dropCache(filepath.Join(l.dir, "tower.sqlite")))
+	cold := l.startTime(t)
+	l.hold("4", "start to first answer, store cached by the system / not", short(warm)+" / "+short(cold),
+		"under 1 s", max(warm, cold) < time.Second)
+}
+
+func (l *large) startTime(t *served) time.Duration {
+	l.Helper()
+	start := time.Now()
+	l.launch(t)
+	ask := post(t.address, "get_appointment", lightUser.question(teos.Locator{}))
+	harness.Until(l, "the tower's first answer", func() bool { return answers(t.address, ask) })
+	return time.Since(start)
+}
+
+// answers tells whether the tower decides on a request; that it finds nothing is
+// an answer, too.
+func answers(address string, request []byte) bool {
+	c, err := dial(address)
+	if err != nil {
+		return false
+	}
+	defer c.conn.Close()
+	_, err = c.ask(request)
+	var refused *refusal
+	return err == nil || errors.As(err, &refused) && !strings.HasPrefix(refused.status, "HTTP/1.1 5")
+}
+
+// dropCache takes a file out of the system's cache.
+func dropCache(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const dontNeed = 4 // POSIX_FADV_DONTNEED
+	if _, _, errno := syscall.Syscall6(syscall.SYS_FADVISE64, f.Fd(), 0, 0, dontNeed, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// perUser measures what requests cost a user with many appointments, and one
+// with ten.
+func (l *large) perUser(t *served) {
+	l.Helper()
+	const n = 600
+	type costs struct{ register, add, get result }
+	cost := func(u user) (c costs) {
+		var registers, adds, gets [][]byte
+		for range n {
+			a := u.add(teos.Appointment{})
+			registers = append(registers, post(t.address, "register", u.registration()))
+			adds = append(adds, post(t.address, "add_appointment", a.body))
+			gets = append(gets, post(t.address, "get_appointment", u.question(a.locator)))
+		}
+		c.register = l.load(t, 1, registers, phase, nil)
+		c.add = l.load(t, 1, adds, phase, nil)
+		c.get = l.load(t, 1, gets[:c.add.asked], phase, nil)
+		return c
+	}
+	heavy, light := cost(heavyUser), cost(lightUser)
+	for _, r := range []struct {
+		what         string
+		heavy, light result
+	}{{"register", heavy.register, light.register}, {"add_appointment", heavy.add, light.add}, {"get_appointment", heavy.get, light.get}} {
+		l.hold("4", r.what+", user with a tenth of all / with ten: CPU (median)",
+			fmt.Sprintf("%s (%s) / %s (%s)", short(r.heavy.cpuEach()), short(quantile(r.heavy.times(), 0.5)),
+				short(r.light.cpuEach()), short(quantile(r.light.times(), 0.5))),
+			"the same (± 25%)", r.heavy.cpuEach() <= r.light.cpuEach()*5/4)
+	}
+}
+
+// list asks for a user's subscription, which names all appointments.
+func (l *large) list(t *served, u user) string {
+	l.Helper()
+	start := time.Now()
+	answer, err := t.solo.HTTP().Ask(l.ctx, "get_subscription_info",
+		fmt.Appendf(nil, `{"signature":"%v"}`, teos.Sign(u.key, teos.SubscriptionInfoMessage())))
+	took := time.Since(start)
+	if err != nil || answer.Status != 200 {
+		return fmt.Sprintf("status %d after %s", answer.Status, short(took))
+	}
+	return fmt.Sprintf("%s, %d bytes", short(took), len(answer.Body))
+}
+
+// leave lets subscriptions end, with all that they held, while appointments are
+// handed in.
+func (l *large) leave(t *served) {
+	l.Helper()
+	l.say("%d appointments leave", l.size/leaveOf)
+	before := diskOf(l.dir)
+	adds := l.addMeanwhile(t, []user{lightUser})
+	l.node.MineTo(leaveAt - 1)
+	l.settle(t, leaveAt-1)
+	start := time.Now()
+	l.node.MineTo(leaveAt + 2)
+	l.settle(t, leaveAt+2)
+	took := time.Since(start)
+	answers := adds()
+	l.pause(settled)
+	after := diskOf(l.dir)
+	l.tell("5", fmt.Sprintf("%d appointments end at once: the block / adds meanwhile, longest", l.size/leaveOf), "%s / %s",
+		short(took), short(quantile(answers, 1)))
+	l.hold("5", "the store before and after, service up", fmt.Sprintf("%.1f and %.1f MiB", float64(before)/mib, float64(after)/mib),
+		"less", after < before)
+}

@@ -1,4 +1,0 @@
-package main
-
-func (b *bench) small()           {}
-func (b *bench) scale(s settings) {}
