@@ -1,6 +1,7 @@
 package cln
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -24,14 +25,23 @@ var _ chain.Source = (*Chain)(nil)
 // NewChain returns the source; one for each lightningd.
 func NewChain(rpc *RPC) *Chain { return &Chain{rpc, make(chan struct{}, 1)} }
 
-// call waits for its turn, then calls; the turn's wait ends with ctx.
-func (c *Chain) call(ctx context.Context, method string, params, out any) error {
+// turn waits to call a method until no other call is under way, at the latest
+// until ctx ends. Whoever has waited longest is next.
+func (c *Chain) turn(ctx context.Context, method string) (done func(), err error) {
 	select {
 	case c.lane <- struct{}{}:
+		return func() { <-c.lane }, nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait to call %s: %w", method, ctx.Err())
+		return nil, fmt.Errorf("wait to call %s: %w", method, ctx.Err())
 	}
-	defer func() { <-c.lane }()
+}
+
+func (c *Chain) call(ctx context.Context, method string, params, out any) error {
+	done, err := c.turn(ctx, method)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return c.rpc.Call(ctx, method, params, out)
 }
 
@@ -55,21 +65,36 @@ func (c *Chain) Tip(ctx context.Context) (chain.Tip, error) {
 
 // Block implements chain.Source.
 func (c *Chain) Block(ctx context.Context, height uint32) ([]byte, error) {
-	var answer struct {
-		Block *string `json:"block"`
-	}
-	params := map[string]any{"height": height}
-	if err := c.call(ctx, "getrawblockbyheight", params, &answer); err != nil {
+	text, err := c.blockText(ctx, height)
+	if err != nil {
 		return nil, err
 	}
-	if answer.Block == nil {
-		return nil, fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
-	}
-	block, err := hex.DecodeString(*answer.Block)
-	if err != nil {
+	block := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(block, text); err != nil {
 		return nil, fmt.Errorf("block at height %d: %w", height, err)
 	}
 	return block, nil
+}
+
+// blockText returns a block's hex out of lightningd's answer. encoding/json
+// would go over its 8 MB three times to find that they are a string; ParseBlock
+// checks what they say.
+func (c *Chain) blockText(ctx context.Context, height uint32) ([]byte, error) {
+	const method = "getrawblockbyheight"
+	done, err := c.turn(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	result, err := c.rpc.result(ctx, method, map[string]any{"height": height})
+	if err != nil {
+		return nil, err
+	}
+	text := find(members(result), "block")
+	if text == nil || string(text) == "null" {
+		return nil, fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
+	}
+	return bytes.Trim(text, `"`), nil
 }
 
 // Publish implements chain.Source. High fees are allowed: a penalty's fee is

@@ -2,12 +2,18 @@ package cln
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // maxOutline bounds, in bytes, what is kept of a message over its limit.
 const maxOutline = 64 << 10
+
+// maxPart is how much of a message that comes in drops is kept in one piece,
+// in bytes.
+const maxPart = 64 << 10
 
 // errGarbage says that bytes outside any JSON text were skipped; reading may
 // go on.
@@ -33,6 +39,21 @@ func (n *nesting) step(c byte) {
 	case c == '}' || c == ']':
 		n.depth--
 	}
+}
+
+// plain returns how many bytes follow that can't end the string that n is in:
+// all up to the next quote or backslash.
+func (n *nesting) plain(text []byte) int {
+	if !n.inString || n.escaped {
+		return 0
+	}
+	if i := bytes.IndexByte(text, '"'); i >= 0 {
+		text = text[:i]
+	}
+	if i := bytes.IndexByte(text, '\\'); i >= 0 {
+		return i
+	}
+	return len(text)
 }
 
 // frame is one JSON object or array as it came.
@@ -116,15 +137,22 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\
 
 type frameScan struct {
 	nesting
-	limit         int
-	text, outline []byte
-	over          bool
+	limit   int
+	parts   [][]byte // of the text, size bytes together
+	size    int
+	outline []byte
+	over    bool
 }
 
 // feed takes bytes until the message ends and says how many it took.
 func (s *frameScan) feed(chunk []byte) (n int, done bool) {
-	for i, c := range chunk {
-		outside := s.depth <= 1
+	for i := 0; i < len(chunk); i++ {
+		if s.depth > 1 { // no part of the outline
+			if i += s.plain(chunk[i:]); i == len(chunk) {
+				break
+			}
+		}
+		c, outside := chunk[i], s.depth <= 1
 		s.step(c)
 		if (outside || s.depth <= 1) && len(s.outline) < maxOutline {
 			s.outline = append(s.outline, c)
@@ -139,16 +167,24 @@ func (s *frameScan) feed(chunk []byte) (n int, done bool) {
 }
 
 func (s *frameScan) keep(part []byte) {
-	if s.over || len(s.text)+len(part) > s.limit {
-		s.over, s.text = true, nil
+	if s.over || s.size+len(part) > s.limit {
+		s.over, s.parts = true, nil
 		return
 	}
-	s.text = append(s.text, part...)
+	last := len(s.parts) - 1
+	if last < 0 || len(part) > cap(s.parts[last])-len(s.parts[last]) {
+		// Not a buffer that grows: of a block's hex that made five times as
+		// much garbage. A stream that comes in drops fills larger parts, too.
+		s.parts = append(s.parts, make([]byte, 0, max(len(part), min(s.size, maxPart))))
+		last++
+	}
+	s.parts[last] = append(s.parts[last], part...)
+	s.size += len(part)
 }
 
 func (s *frameScan) frame() frame {
 	if s.over {
 		return frame{s.outline, true}
 	}
-	return frame{s.text, false}
+	return frame{slices.Concat(s.parts...), false}
 }

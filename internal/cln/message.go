@@ -40,7 +40,11 @@ func members(object []byte) []member {
 func cutValue(text []byte) (value, rest []byte) {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	var n nesting
-	for i, c := range text {
+	for i := 0; i < len(text); i++ {
+		if i += n.plain(text[i:]); i == len(text) {
+			break
+		}
+		c := text[i]
 		if n.depth == 0 && !n.inString && (isSpace(c) || strings.IndexByte(",:]}", c) >= 0) {
 			return text[:i], text[i:]
 		}

@@ -41,6 +41,19 @@ func DialRPC(path string) *RPC { return &RPC{path: path} }
 // decodes its result into out, unless that is nil. It ends with ctx, at the
 // latest after 90 s. An error that lightningd answered is an *RPCError.
 func (r *RPC) Call(ctx context.Context, method string, params, out any) error {
+	result, err := r.result(ctx, method, params)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(result, out); err != nil {
+		return fmt.Errorf("call %s: result: %w", method, err)
+	}
+	return nil
+}
+
+// result calls a method as Call does, and returns the result as it came:
+// whether it is JSON was not looked at.
+func (r *RPC) result(ctx context.Context, method string, params any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	result, err := r.call(ctx, method, params)
@@ -48,15 +61,9 @@ func (r *RPC) Call(ctx context.Context, method string, params, out any) error {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("call %s: %w", method, err)
+		return nil, fmt.Errorf("call %s: %w", method, err)
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(result, out); err != nil {
-		return fmt.Errorf("call %s: result: %w", method, err)
-	}
-	return nil
+	return result, nil
 }
 
 func (r *RPC) call(ctx context.Context, method string, params any) (result []byte, err error) {

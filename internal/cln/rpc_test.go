@@ -28,7 +28,7 @@ type rpcCall struct {
 
 // rpcServer is lightningd's socket: serve writes what it likes, then the
 // connection is closed.
-func rpcServer(t *testing.T, serve func(c rpcCall, conn net.Conn)) *RPC {
+func rpcServer(t testing.TB, serve func(c rpcCall, conn net.Conn)) *RPC {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cln") // t.TempDir's path may not fit a socket's address
 	if err != nil {
