@@ -8,42 +8,68 @@ import (
 	"vigil/internal/teos"
 )
 
-// object is a JSON object whose fields are not parsed yet. Names are compared
-// exactly, as the reference servers do and Go's struct decoding does not.
-type object map[string]json.RawMessage
+// field is a member of a JSON object, whose value is not parsed yet.
+type field struct{ name, value []byte }
+
+// object is a JSON object. Names are compared exactly, as the reference
+// servers do and Go's struct decoding does not; the last of several counts.
+type object []field
 
 func parseObject(body []byte) (object, error) {
-	var o object
-	if err := json.Unmarshal(body, &o); err != nil || o == nil {
+	if o, ok := parsePlain(body); ok {
+		return o, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
 		return nil, teos.Errorf(teos.NotJSON, "the request is no JSON object")
+	}
+	o := make(object, 0, len(fields))
+	for name, value := range fields {
+		o = append(o, field{[]byte(name), value})
 	}
 	return o, nil
 }
 
-// has tells whether a field is there with a value: null is none.
-func (o object) has(name string) bool {
-	raw, ok := o[name]
-	return ok && string(raw) != "null"
+// get returns a field's value as it was written, nil where there is no such
+// field or it is null.
+func (o object) get(name string) []byte {
+	for i := len(o) - 1; i >= 0; i-- {
+		if string(o[i].name) == name {
+			if string(o[i].value) == "null" {
+				return nil
+			}
+			return o[i].value
+		}
+	}
+	return nil
 }
+
+// has tells whether a field is there with a value: null is none.
+func (o object) has(name string) bool { return o.get(name) != nil }
 
 // text returns a string field.
-func (o object) text(name string, missing, empty teos.Cause) (string, error) {
-	if !o.has(name) {
-		return "", teos.Errorf(missing, "%s is missing", name)
+func (o object) text(name string, missing, empty teos.Cause) ([]byte, error) {
+	value := o.get(name)
+	if value == nil {
+		return nil, teos.Errorf(missing, "%s is missing", name)
 	}
-	var s string
-	if err := json.Unmarshal(o[name], &s); err != nil {
-		return "", teos.Errorf(teos.WrongType, "%s is not a string", name)
+	text, ok := plainText(value)
+	if !ok {
+		var s string
+		if err := json.Unmarshal(value, &s); err != nil {
+			return nil, teos.Errorf(teos.WrongType, "%s is not a string", name)
+		}
+		text = []byte(s)
 	}
-	if s == "" {
-		return "", teos.Errorf(empty, "%s is empty", name)
+	if len(text) == 0 {
+		return nil, teos.Errorf(empty, "%s is empty", name)
 	}
-	return s, nil
+	return text, nil
 }
 
-func hexField(name, text string, malformed teos.Cause) ([]byte, error) {
-	b, err := hex.DecodeString(text)
-	if err != nil {
+func hexField(name string, text []byte, malformed teos.Cause) ([]byte, error) {
+	b := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(b, text); err != nil {
 		return nil, teos.Errorf(malformed, "%s is not hex with an even number of digits", name)
 	}
 	return b, nil
@@ -68,10 +94,10 @@ func (o object) locator() (teos.Locator, error) {
 // delay returns to_self_delay where it is an integer of 32 bits, whatever the
 // operator's limit.
 func (o object) delay() (uint32, error) {
-	if !o.has("to_self_delay") {
+	digits := string(o.get("to_self_delay"))
+	if digits == "" {
 		return 0, teos.Errorf(teos.FieldMissing, "to_self_delay is missing")
 	}
-	digits := string(o["to_self_delay"])
 	negative := digits[0] == '-'
 	if negative {
 		digits = digits[1:]
@@ -113,7 +139,7 @@ func (o object) signature() (teos.Signature, error) {
 	if err != nil {
 		return teos.Signature{}, err
 	}
-	s, err := teos.ParseSignature(text)
+	s, err := teos.ParseSignature(string(text))
 	if err != nil {
 		return teos.Signature{}, teos.Errorf(teos.AuthenticationFailed, "signature is malformed: %v", err)
 	}

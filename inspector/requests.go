@@ -87,7 +87,7 @@ func (o object) appointment() (object, error) {
 	if !o.has("appointment") {
 		return nil, teos.Errorf(teos.AppointmentMissing, "appointment is missing")
 	}
-	a, err := parseObject(o["appointment"])
+	a, err := parseObject(o.get("appointment"))
 	if err != nil {
 		return nil, teos.Errorf(teos.AppointmentNotObject, "appointment is not an object")
 	}
@@ -123,7 +123,7 @@ func (i *Inspector) GetAppointment(body []byte) (GetAppointment, error) {
 		return GetAppointment{}, err
 	}
 	written, err := o.text("locator", teos.FieldMissing, teos.LocatorEmpty)
-	return GetAppointment{locator: locator, written: written, signature: signature}, err
+	return GetAppointment{locator: locator, written: string(written), signature: signature}, err
 }
 
 // GetSubscriptionInfo checks {"signature"}.
