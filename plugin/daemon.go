@@ -166,11 +166,11 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	defer cancelAPI()
 	served := make(chan error, 1)
 	go func() {
-		defer cancelAPI() // without the inner door the other one serves nobody
+		defer cancelAPI() // without its socket nobody can ask how the tower is
 		served <- server.Serve(listener)
 	}()
 
-	err = d.openAPI(apiCtx, check, core)
+	err = d.openAPI(apiCtx, check, core, server.Client())
 
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopCalls)
 	defer cancel()
@@ -178,12 +178,7 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	return errors.Join(err, <-served)
 }
 
-func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *core) (err error) {
-	client, err := towerrpc.Dial(d.path(socketFile))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *core, client *towerrpc.Client) error {
 	d.ready(client)
 	defer d.ready(nil)
 	api := towerapi.New(client, check, towerapi.Config{

@@ -45,7 +45,7 @@ func (s *faultyStore) Update(ctx context.Context, f func(tower.Tx) error) error 
 // a chain in memory.
 type realTower struct {
 	*towerrpc.Client
-	t        *testing.T
+	t        testing.TB
 	chain    *chaintest.Chain
 	follower *chain.Follower
 	store    *faultyStore
@@ -54,7 +54,7 @@ type realTower struct {
 var terms = gatekeeper.Terms{Slots: 3, Duration: 10, Grace: 1000}
 
 // newRealTower returns a core that follows no chain yet.
-func newRealTower(t *testing.T, terms gatekeeper.Terms) *realTower {
+func newRealTower(t testing.TB, terms gatekeeper.Terms) *realTower {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
@@ -69,24 +69,14 @@ func newRealTower(t *testing.T, terms gatekeeper.Terms) *realTower {
 	r.follower, err = chain.NewFollower(r.chain, core, chain.Config{Network: "regtest", Poll: time.Minute, Log: log})
 	noError(t, err)
 
-	socket := filepath.Join(dir, "socket")
-	l, err := towerrpc.Listen(socket)
-	noError(t, err)
 	check := inspector.New(inspector.Limits{MinToSelfDelay: minDelay, MaxBlobSize: maxBlob})
 	server := towerrpc.NewServer(core, check, log)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	t.Cleanup(func() {
-		server.Stop(context.Background())
-		noError(t, receive(t, served))
-	})
-	r.Client, err = towerrpc.Dial(socket)
-	noError(t, err)
-	t.Cleanup(func() { noError(t, r.Client.Close()) })
+	t.Cleanup(func() { server.Stop(context.Background()) })
+	r.Client = server.Client()
 	return r
 }
 
-func noError(t *testing.T, err error) {
+func noError(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

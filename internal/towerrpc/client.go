@@ -30,7 +30,7 @@ var reconnect = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2,
 // operator. Its errors are *teos.Error, but for an answer that no core gives:
 // that is a defect. It is safe for concurrent use.
 type Client struct {
-	conn  *grpc.ClientConn
+	close func() error
 	tower towerpb.TowerServiceClient
 	admin towerpb.AdminServiceClient
 }
@@ -47,11 +47,15 @@ func Dial(socket string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tower core at %s: %w", socket, err)
 	}
-	return &Client{conn, towerpb.NewTowerServiceClient(conn), towerpb.NewAdminServiceClient(conn)}, nil
+	return newClient(conn, conn.Close), nil
 }
 
-// Close ends the connection. Calls that are under way fail.
-func (c *Client) Close() error { return c.conn.Close() }
+func newClient(conn grpc.ClientConnInterface, closeConn func() error) *Client {
+	return &Client{closeConn, towerpb.NewTowerServiceClient(conn), towerpb.NewAdminServiceClient(conn)}
+}
+
+// Close ends the connection. Calls over a socket that are under way fail.
+func (c *Client) Close() error { return c.close() }
 
 // Register starts or extends a subscription.
 func (c *Client) Register(ctx context.Context, r inspector.Register) (tower.Registration, error) {
@@ -62,7 +66,7 @@ func (c *Client) Register(ctx context.Context, r inspector.Register) (tower.Regi
 	if err != nil {
 		return tower.Registration{}, fromStatus(err)
 	}
-	return registrationFromPB(out)
+	return registrationFromPB(out, user)
 }
 
 // AddAppointment hands an appointment in and returns its receipt.

@@ -1,6 +1,8 @@
 package towerrpc
 
 import (
+	"bytes"
+	"errors"
 	"time"
 
 	"vigil/inspector"
@@ -21,10 +23,10 @@ func registrationToPB(r tower.Registration) *towerpb.RegisterResponse {
 	}
 }
 
-func registrationFromPB(in *towerpb.RegisterResponse) (r tower.Registration, err error) {
-	r.Slots, r.Start, r.Expiry = in.GetAvailableSlots(), in.GetSubscriptionStart(), in.GetSubscriptionExpiry()
-	if r.User, err = teos.UserIDFromBytes(in.GetUserId()); err != nil {
-		return r, err
+func registrationFromPB(in *towerpb.RegisterResponse, user teos.UserID) (r tower.Registration, err error) {
+	r.User, r.Slots, r.Start, r.Expiry = user, in.GetAvailableSlots(), in.GetSubscriptionStart(), in.GetSubscriptionExpiry()
+	if !bytes.Equal(in.GetUserId(), user[:]) {
+		return r, errors.New("the registration is another user's")
 	}
 	r.Signature, err = teos.ParseSignature(in.GetSubscriptionSignature())
 	return r, err

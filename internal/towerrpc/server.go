@@ -40,8 +40,9 @@ type Core interface {
 
 // Server is the core's end.
 type Server struct {
-	grpc *grpc.Server
-	log  *slog.Logger
+	grpc  *grpc.Server
+	local *local
+	log   *slog.Logger
 }
 
 // NewServer returns a server of a core; Serve does its work.
@@ -49,10 +50,17 @@ func NewServer(core Core, check *inspector.Inspector, log *slog.Logger) *Server 
 	s := &Server{log: log}
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.guard),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage))
-	towerpb.RegisterTowerServiceServer(s.grpc, &towerService{core: core, check: check})
-	towerpb.RegisterAdminServiceServer(s.grpc, &adminService{core: core})
+	s.local = newLocal(s.guard)
+	for _, door := range []grpc.ServiceRegistrar{s.grpc, s.local} {
+		towerpb.RegisterTowerServiceServer(door, &towerService{core: core, check: check})
+		towerpb.RegisterAdminServiceServer(door, &adminService{core: core})
+	}
 	return s
 }
+
+// Client returns a client in the same process. It works until Stop, whether or
+// not there is a socket; to close it does nothing.
+func (s *Server) Client() *Client { return newClient(s.local, func() error { return nil }) }
 
 // Serve serves until Stop, which may come first; it closes the listener.
 func (s *Server) Serve(l net.Listener) error {
@@ -63,13 +71,14 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Stop lets calls end, until ctx does, and then ends them.
+// Stop lets calls end, until ctx does, and then ends them. It is called once.
 func (s *Server) Stop(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.grpc.GracefulStop()
 	}()
+	s.local.stop(ctx)
 	select {
 	case <-done:
 	case <-ctx.Done():

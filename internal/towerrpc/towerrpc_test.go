@@ -66,6 +66,12 @@ func (l *log) String() string {
 // serve serves a core at a socket until the test ends.
 func serve(t *testing.T, core towerrpc.Core, socket string) *log {
 	t.Helper()
+	out, _ := open(t, core, socket)
+	return out
+}
+
+func open(t *testing.T, core towerrpc.Core, socket string) (*log, *towerrpc.Server) {
+	t.Helper()
 	l, err := towerrpc.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +88,23 @@ func serve(t *testing.T, core towerrpc.Core, socket string) *log {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return out
+	return out, s
+}
+
+// bothWays tests a core over a socket and in the same process.
+func bothWays(t *testing.T, core towerrpc.Core, test func(t *testing.T, c *towerrpc.Client, logged *log)) {
+	t.Helper()
+	for _, way := range []string{"socket", "local"} {
+		t.Run(way, func(t *testing.T) {
+			socket := socketPath(t)
+			logged, server := open(t, core, socket)
+			c := server.Client()
+			if way == "socket" {
+				c = dial(t, socket)
+			}
+			test(t, c, logged)
+		})
+	}
 }
 
 // socketPath returns a path that fits the kernel's limit.
@@ -123,9 +145,10 @@ func wantCause(t *testing.T, err error, want teos.Cause) {
 
 func TestErrorsCrossUnchanged(t *testing.T) {
 	core := &scripted{}
-	socket := socketPath(t)
-	serve(t, core, socket)
-	c := dial(t, socket)
+	bothWays(t, core, func(t *testing.T, c *towerrpc.Client, _ *log) { errorsCross(t, core, c) })
+}
+
+func errorsCross(t *testing.T, core *scripted, c *towerrpc.Client) {
 	for cause := teos.NotJSON; cause <= teos.WrongMethod; cause++ {
 		for _, d := range []teos.Dialect{0, teos.V1, teos.V2} {
 			want := teos.Errorf(cause, "text of %d: ünï \"quoted\"\n%%s", cause).In(d)
@@ -140,25 +163,27 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 }
 
 func TestAnErrorWithoutACauseShowsNothingOfItself(t *testing.T) {
-	socket := socketPath(t)
-	logged := serve(t, &scripted{}, socket)
 	dispute := chaintest.Dispute(1)
 	request := alice.Add(t, alice.Appointment(dispute, chaintest.Penalty(dispute, 0)))
-	_, err := dial(t, socket).AddAppointment(soon(t), request)
-	wantCause(t, err, teos.Internal)
-	if strings.Contains(err.Error(), "secret") {
-		t.Errorf("shown: %v", err)
-	}
-	if !strings.Contains(logged.String(), "/secret") {
-		t.Errorf("the operator learns nothing: %s", logged)
-	}
+	bothWays(t, &scripted{}, func(t *testing.T, c *towerrpc.Client, logged *log) {
+		_, err := c.AddAppointment(soon(t), request)
+		wantCause(t, err, teos.Internal)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("shown: %v", err)
+		}
+		if !strings.Contains(logged.String(), "/secret") {
+			t.Errorf("the operator learns nothing: %s", logged)
+		}
+	})
 }
 
 func TestInvariant8APanicEndsOneCallOnly(t *testing.T) {
-	core := &scripted{ready: func(context.Context, bool) error { panic("secret " + strings.Repeat("x", 100_000)) }}
-	socket := socketPath(t)
-	logged := serve(t, core, socket)
-	c := dial(t, socket)
+	core := &scripted{}
+	bothWays(t, core, func(t *testing.T, c *towerrpc.Client, logged *log) { panics(t, core, c, logged) })
+}
+
+func panics(t *testing.T, core *scripted, c *towerrpc.Client, logged *log) {
+	core.ready = func(context.Context, bool) error { panic("secret " + strings.Repeat("x", 100_000)) }
 	for range 3 {
 		err := c.Ping(soon(t), false)
 		wantCause(t, err, teos.Internal)
@@ -186,15 +211,15 @@ func TestDeadlinesCross(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	socket := socketPath(t)
-	serve(t, core, socket)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	want, _ := ctx.Deadline()
-	wantCause(t, dial(t, socket).Ping(ctx, false), teos.Unavailable)
-	if got := <-seen; got.After(want.Add(time.Minute)) {
-		t.Errorf("the core may take until %v, the client waits until %v", got, want)
-	}
+	bothWays(t, core, func(t *testing.T, c *towerrpc.Client, _ *log) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		want, _ := ctx.Deadline()
+		wantCause(t, c.Ping(ctx, false), teos.Unavailable)
+		if got := <-seen; got.After(want.Add(time.Minute)) {
+			t.Errorf("the core may take until %v, the client waits until %v", got, want)
+		}
+	})
 }
 
 func TestACallWithoutADeadlineGetsOne(t *testing.T) {
@@ -204,11 +229,11 @@ func TestACallWithoutADeadlineGetsOne(t *testing.T) {
 		}
 		return nil
 	}}
-	socket := socketPath(t)
-	serve(t, core, socket)
-	if err := dial(t, socket).Ping(context.WithoutCancel(t.Context()), false); err != nil {
-		t.Error(err)
-	}
+	bothWays(t, core, func(t *testing.T, c *towerrpc.Client, _ *log) {
+		if err := c.Ping(context.WithoutCancel(t.Context()), false); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestNoCoreIsUnavailableUntilThereIsOne(t *testing.T) {
@@ -279,6 +304,12 @@ func TestWhatIsNoSocketIsNotRemoved(t *testing.T) {
 
 // The whole way, over a real tower.
 func TestTheClientSeesWhatTheTowerSees(t *testing.T) {
+	for _, way := range []string{"socket", "local"} {
+		t.Run(way, func(t *testing.T) { wholeWay(t, way) })
+	}
+}
+
+func wholeWay(t *testing.T, way string) {
 	store := towertest.Open(t, towertest.File(t))
 	terms := tower.Terms{Terms: gatekeeper.Terms{Slots: 100, Duration: 1000, Grace: 6}, RecentBlocks: 6}
 	core := tower.New(towertest.Key(0), store, terms, towertest.Quiet())
@@ -286,8 +317,11 @@ func TestTheClientSeesWhatTheTowerSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := socketPath(t)
-	serve(t, core, socket)
-	c := dial(t, socket)
+	_, server := open(t, core, socket)
+	c := server.Client()
+	if way == "socket" {
+		c = dial(t, socket)
+	}
 	wantCause(t, c.Ping(soon(t), true), teos.Unavailable)
 	blocks := chaintest.New()
 	must(t, core.Begin(t.Context(), blocks.MineEmpty(3)))
@@ -359,26 +393,26 @@ func TestEveryFieldOfInfoCrosses(t *testing.T) {
 			}
 		}
 	}
-	socket := socketPath(t)
-	serve(t, &scripted{info: want}, socket)
-	got, err := dial(t, socket).Info(soon(t))
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v, %v", got, want, err)
-	}
+	bothWays(t, &scripted{info: want}, func(t *testing.T, c *towerrpc.Client, _ *log) {
+		got, err := c.Info(soon(t))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v, %v", got, want, err)
+		}
+	})
 }
 
 // A full disk may have room again in a minute: it is no defect of ours.
 func TestAStoreThatFailsIsUnavailable(t *testing.T) {
-	socket := socketPath(t)
 	core := &scripted{ready: func(context.Context, bool) error {
 		return fmt.Errorf("commit: %w: disk is full, /secret", tower.ErrStore)
 	}}
-	serve(t, core, socket)
-	err := dial(t, socket).Ping(soon(t), true)
-	wantCause(t, err, teos.Unavailable)
-	if strings.Contains(err.Error(), "secret") {
-		t.Errorf("shown: %v", err)
-	}
+	bothWays(t, core, func(t *testing.T, c *towerrpc.Client, _ *log) {
+		err := c.Ping(soon(t), true)
+		wantCause(t, err, teos.Unavailable)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("shown: %v", err)
+		}
+	})
 }
 
 // Whoever is at the other end of the socket need not be our client.
