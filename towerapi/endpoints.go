@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -113,7 +114,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	s.write(w, a)
-	s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
+	}
 }
 
 // route returns the answer, and what is to be called once it is out.
@@ -152,12 +155,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) (a a
 	connOf(r).enter(serving)
 	coreCtx, cancel := context.WithTimeout(ctx, s.timing.core)
 	defer cancel()
-	tooMany := teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter)
 	if !e.large.take(coreCtx, e.queue) {
-		return e.refuse(ctx, body, tooMany), done
+		return e.refuse(ctx, body, errTooMany), done
 	}
 	if !e.turns.take(coreCtx, e.queue) {
-		return e.refuse(ctx, body, tooMany), e.large.giveBack
+		return e.refuse(ctx, body, errTooMany), e.large.giveBack
 	}
 	defer e.turns.giveBack()
 	result, err := s.guard(coreCtx, e, body)
@@ -173,6 +175,11 @@ type turns chan struct{}
 func (t turns) take(ctx context.Context, queue time.Duration) bool {
 	if t == nil {
 		return true
+	}
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, queue)
 	defer cancel()
@@ -203,6 +210,8 @@ func (s *Server) guard(ctx context.Context, e endpoint, body []byte) (result any
 
 var errPanic = errors.New("a defect of ours stopped a request")
 
+var errTooMany = teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter)
+
 // errNotArrived is a request that broke off. It is never the client's last
 // word, so it has no final cause.
 var errNotArrived = teos.Errorf(teos.Unavailable, "the request did not arrive whole: send it again")
@@ -212,15 +221,14 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, teos.Errorf(teos.NotJSON, "the Content-Type is not %s", jsonType)
 	}
-	tooLarge := teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
 	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
-		return nil, tooLarge // others send it anyway, and must be let to
+		return nil, tooLarge(limit) // others send it anyway, and must be let to
 	}
 	// As large as it will be: io.ReadAll needs several times that.
 	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), limit)+bytes.MinRead))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	if err != nil {
 		return nil, errNotArrived
@@ -228,9 +236,16 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
+func tooLarge(limit int64) error {
+	return teos.Errorf(teos.TooLarge, "the request is larger than %d bytes", limit)
+}
+
 // isJSON takes application/json and application/*+json, in either case and
 // with any parameters.
 func isJSON(contentType string) bool {
+	if contentType == jsonType {
+		return true
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return false

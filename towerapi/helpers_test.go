@@ -148,7 +148,7 @@ func launch(t *testing.T, core Tower, c Config, tm timing, prepare ...func(*Serv
 	return r
 }
 
-func receive[T any](t *testing.T, c <-chan T) (v T) {
+func receive[T any](t testing.TB, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
@@ -158,7 +158,7 @@ func receive[T any](t *testing.T, c <-chan T) (v T) {
 	return v
 }
 
-func until(t *testing.T, what string, cond func() bool) {
+func until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -292,7 +292,7 @@ type user struct {
 	dialect teos.Dialect
 }
 
-func newUser(t *testing.T, d teos.Dialect) user {
+func newUser(t testing.TB, d teos.Dialect) user {
 	t.Helper()
 	key, err := btcec.NewPrivateKey()
 	if err != nil {
