@@ -102,6 +102,12 @@ func (r result) times() []time.Duration {
 	return took
 }
 
+// join adds what another load came to.
+func (r *result) join(other result) {
+	r.wall, r.cpu, r.asked = r.wall+other.wall, r.cpu+other.cpu, r.asked+other.asked
+	r.answers = append(r.answers, other.answers...)
+}
+
 // load sends requests over so many connections at once, in their order, until
 // all are answered or the time is over. meanwhile is called with each answer.
 func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, meanwhile func(n int, body []byte)) result {

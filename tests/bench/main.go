@@ -15,8 +15,7 @@ type settings struct {
 	doc     string // where the table goes; nowhere if empty
 	only    string // the targets to measure, by number; all if empty
 	full    bool   // with 10,000 breaches
-	scale   bool   // targets 3 to 5 on large stores instead
-	sizes   string // of those stores, in appointments
+	scale   int    // targets 3 to 5 instead, on stores of up to so many appointments
 	cache   string // where they are kept
 	profile string // of the CPU, in-process, instead of anything else
 }
@@ -26,8 +25,7 @@ func main() {
 	flag.StringVar(&s.doc, "doc", "", "the document whose generated section is written")
 	flag.StringVar(&s.only, "only", "", "measure these targets only, as in 1,2")
 	flag.BoolVar(&s.full, "full", os.Getenv("BENCH_FULL") != "", "breach 10,000 channels, too")
-	flag.BoolVar(&s.scale, "scale", false, "measure targets 3 to 5 on large stores")
-	flag.StringVar(&s.sizes, "sizes", "100000,1000000,10000000", "how many appointments the stores of -scale hold")
+	flag.IntVar(&s.scale, "scale", 0, "measure targets 3 to 5 only, on stores of 100,000, a million and up to so many appointments")
 	flag.StringVar(&s.cache, "cache", ".cache/scale", "where the stores of -scale are kept")
 	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of a tower under 64 clients to this file")
 	flag.Parse()
@@ -39,19 +37,19 @@ func measure(b *bench, s settings) {
 	case s.profile != "":
 		profile(b, s.profile)
 		return
-	case s.scale:
+	case s.scale > 0:
 		b.scale(s)
 	default:
 		b.plain(s)
 	}
 	if s.doc != "" && !b.Failed() {
-		b.check("write the document", b.table.write(s.doc, b.section(s)))
+		b.check("write the document", b.table.write(s.doc, s.section()))
 	}
 }
 
 // section names the part of the document that is written.
-func (b *bench) section(s settings) string {
-	if s.scale {
+func (s settings) section() string {
+	if s.scale > 0 {
 		return "bench-scale"
 	}
 	return "bench"

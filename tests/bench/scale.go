@@ -4,12 +4,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
@@ -19,9 +20,9 @@ import (
 )
 
 const (
-	scanned    = 5000 // transactions of a scanned block
-	scans      = 20
-	heavyBlock = 6 // blocks of 4 MB
+	scanned = 5000 // transactions of a block that is scanned
+	scans   = 20
+	blocks  = 4 // of each shape
 )
 
 // large is what measures one large store.
@@ -30,21 +31,26 @@ type large struct {
 	size   int
 	dir    string // a copy, which changes
 	node   *harness.Node
-	blocks []string // in hex, of 4 MB each, above the block before them
-	below  string
-	first  int // the height of the first of them
+	blocks []string // in hex, each above the one before it
+	first  int      // the height of the first of them
 }
 
 // scale measures targets 3 to 5 on stores that are built once.
 func (b *bench) scale(s settings) {
 	b.measureFloor()
 	var scan time.Duration
-	for text := range strings.SplitSeq(s.sizes, ",") {
-		size, err := strconv.Atoi(text)
-		b.check("read -sizes", err)
+	for _, size := range s.sizes() {
 		b.alone(func(b *bench) { scan = b.atSize(b.stored(s.cache, size), size, scan) })
 	}
 	b.table.print()
+}
+
+// sizes are those of the stores, the smallest first.
+func (s settings) sizes() []int {
+	sizes := []int{100_000, 1_000_000, s.scale}
+	slices.Sort(sizes)
+	last, _ := slices.BinarySearch(sizes, s.scale)
+	return sizes[:last+1]
 }
 
 // small measures them on a store that is built at once.
@@ -59,8 +65,8 @@ func (b *bench) small() {
 func (b *bench) atSize(cached string, size int, smallest time.Duration) time.Duration {
 	l := &large{bench: b, size: size, dir: filepath.Join(harness.Dir(b), "data")}
 	l.say("%d appointments", size)
-	l.hold("5", "disk for each appointment of 300 bytes", fmt.Sprintf("%d bytes", diskOf(cached)/int64(size)),
-		"under 480 bytes", diskOf(cached) < int64(size)*blobSize*16/10)
+	l.hold("5", "disk for each appointment of 300 bytes", fmt.Sprintf("%d bytes", b.diskOf(cached)/int64(size)),
+		"under 480 bytes", b.diskOf(cached) < int64(size)*blobSize*16/10)
 	l.copyStore(cached, l.dir)
 	l.prepareBlocks()
 	scan := l.inProcess()
@@ -91,18 +97,28 @@ func (l *large) tell(target, what, figure string, args ...any) {
 	l.table.tell(target, l.named(what), figure, args...)
 }
 
-// prepareBlocks mines blocks of 4 MB with 5,000 transactions each.
+// shapes are blocks as heavy as they may be, of so many transactions.
+var shapes = []int{scanned, 300}
+
+// prepareBlocks mines blocks of each shape.
 func (l *large) prepareBlocks() {
 	l.Helper()
 	l.node = harness.StartNode(l, backend())
-	txs := fund(l.node, scanned)
-	l.first = l.node.Height() + 1
-	l.below = l.blockAt(l.node.Height())
-	for range heavyBlock {
-		heavy(txs)
-		l.node.MineBlock(txs...)
-		l.blocks = append(l.blocks, l.blockAt(l.node.Height()))
-		txs = next(txs)
+	l.node.MineTo(100 + len(shapes))
+	txs := make([][]*wire.MsgTx, len(shapes))
+	for i, shape := range shapes {
+		txs[i] = fund(l.node, shape)
+	}
+	l.first = l.node.Height()
+	for range blocks {
+		for i := range shapes {
+			heavy(txs[i])
+			l.node.MineBlock(txs[i]...)
+			txs[i] = next(txs[i])
+		}
+	}
+	for height := l.first; height <= l.node.Height(); height++ {
+		l.blocks = append(l.blocks, l.blockAt(height))
 	}
 }
 
@@ -157,18 +173,23 @@ func strangeBlock() *chain.Block {
 // is processed whole and durable.
 func (l *large) blockTimes(t *tower.Tower) {
 	l.Helper()
-	raw, err := hex.DecodeString(l.below)
-	l.check("decode a block", err)
-	l.check("begin", t.Begin(l.ctx, l.parse(raw, uint32(l.first-1))))
-	var took []time.Duration
+	took := make([][]time.Duration, len(shapes))
 	for i, text := range l.blocks {
-		start := time.Now()
+		connect, start := t.Connect, time.Now()
+		if i == 0 {
+			connect = t.Begin
+		}
 		raw, err := hex.DecodeString(text)
 		l.check("decode a block", err)
-		l.check("connect", t.Connect(l.ctx, l.parse(raw, uint32(l.first+i))))
-		took = append(took, time.Since(start))
+		l.check("connect a block", connect(l.ctx, l.parse(raw, uint32(l.first+i))))
+		if i > 0 {
+			shape := (i - 1) % len(shapes)
+			took[shape] = append(took[shape], time.Since(start))
+		}
 	}
-	median, longest := quantile(took, 0.5), quantile(took, 1)
-	l.hold("3", fmt.Sprintf("block of %.1f MB, arrived to scanned, median (longest)", float64(len(l.blocks[0]))/2e6),
-		fmt.Sprintf("%s (%s)", short(median), short(longest)), "under 250 ms", median < 250*time.Millisecond)
+	for i, shape := range shapes {
+		median, longest := quantile(took[i], 0.5), quantile(took[i], 1)
+		l.hold("3", fmt.Sprintf("block of %.1f MB, %d transactions, arrived to scanned, median (longest)", float64(len(l.blocks[i+1]))/2e6, shape),
+			fmt.Sprintf("%s (%s)", short(median), short(longest)), "under 250 ms", median < 250*time.Millisecond)
+	}
 }
