@@ -22,8 +22,10 @@ func (f *Follower) begin(ctx context.Context, best uint32) error {
 
 // advance connects the blocks after tip, up to best.
 func (f *Follower) advance(ctx context.Context, tip Header, best uint32) error {
+	coming := f.fetchAhead(ctx, tip.Height+1, best)
+	defer coming.stop()
 	for height := tip.Height + 1; height <= best; height++ {
-		b, err := f.fetch(ctx, height)
+		b, err := coming.next()
 		if err != nil {
 			return f.gone(ctx, height, best, err)
 		}
@@ -32,6 +34,7 @@ func (f *Follower) advance(ctx context.Context, tip Header, best uint32) error {
 			return f.notNext()
 		}
 		if err := f.tower.Connect(ctx, b); err != nil {
+			coming.stop()
 			return f.glance(ctx, height, best, fmt.Errorf("process block %d: %w", height, err))
 		}
 		f.forked, f.hinted = false, false // this block has told

@@ -27,7 +27,11 @@ type cursor struct {
 	buf    []byte
 	off    int
 	failed bool
+	free   []wire.OutPoint // made, and not given out yet
 }
+
+// manyOutPoints is how many are made at once where a block's are.
+const manyOutPoints = 1024
 
 func (c *cursor) rest() int { return len(c.buf) - c.off }
 
@@ -119,7 +123,7 @@ func (c *cursor) inputs() []wire.OutPoint {
 		c.fail()
 		return nil
 	}
-	inputs := make([]wire.OutPoint, n)
+	inputs := c.outPoints(n)
 	for i := range inputs {
 		copy(inputs[i].Hash[:], c.next(chainhash.HashSize))
 		inputs[i].Index = c.uint32()
@@ -127,6 +131,15 @@ func (c *cursor) inputs() []wire.OutPoint {
 		c.next(4)          // sequence
 	}
 	return inputs
+}
+
+func (c *cursor) outPoints(n int) []wire.OutPoint {
+	if n > len(c.free) {
+		c.free = make([]wire.OutPoint, max(n, min(manyOutPoints, c.rest()/minTxSize)))
+	}
+	some := c.free[:n:n]
+	c.free = c.free[n:]
+	return some
 }
 
 func (c *cursor) outputs() int {
