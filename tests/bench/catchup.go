@@ -34,7 +34,7 @@ func (b *bench) catchUp() {
 		txs = next(txs)
 	}
 	client := b.client(node)
-	size, _ := b.deliver(client, from+1, missed/10) // the node's own caches are warm for both, then
+	b.deliver(client, from+1, missed/10) // the node's own caches are warm for both, then
 	size, source := b.deliver(client, from+1, missed)
 
 	b.say("catching up")

@@ -47,15 +47,19 @@ func (b *bench) stored(cache string, size int) string {
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
+	outdated, err := filepath.Glob(filepath.Join(cache, fmt.Sprint(size, "-*")))
+	b.check("look for stores of other schemas", err)
+	for _, other := range outdated {
+		b.check("remove a store of another schema", os.RemoveAll(other))
+	}
 	building := dir + ".building"
-	b.check("remove what was begun", os.RemoveAll(building))
 	b.check("make the cache", os.MkdirAll(building, 0o755))
 	b.build(filepath.Join(building, "tower.sqlite"), size)
 	b.check("keep the store", os.Rename(building, dir))
 	return dir
 }
 
-// schema is a name for the schema as it is now.
+// schema is a name for the schema as it is now, and for what is put into it.
 func (b *bench) schema() string {
 	b.Helper()
 	files, err := filepath.Glob("internal/tower/store/migrations/*")
@@ -64,6 +68,7 @@ func (b *bench) schema() string {
 		b.Fatalf("there are no migrations: run this at the repository's root")
 	}
 	sum := sha256.New()
+	fmt.Fprintln(sum, blobSize, strangers, leavers, leaveAt, leaveOf, heavyOf, few)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		b.check("read a migration", err)
