@@ -88,6 +88,21 @@ BREACHES ?= 10000
 mass: ## Breach BREACHES (10,000) channels in three blocks.
 	VIGIL_MASS=$(BREACHES) go test ./tests/mass -v -timeout 0
 
+# How many appointments the largest store of `make bench-scale` holds.
+SCALE ?= 10000000
+
+.PHONY: bench
+bench: ## Measure everything, and write the table into docs/performance.md.
+	go run ./tests/bench -doc docs/performance.md
+
+.PHONY: bench-full
+bench-full: ## The same with 10,000 breaches in three blocks.
+	go run ./tests/bench -full -doc docs/performance.md
+
+.PHONY: bench-scale
+bench-scale: ## Measure stores of up to SCALE (10,000,000) appointments, built once.
+	go run ./tests/bench -scale $(SCALE) -doc docs/performance.md
+
 .PHONY: release
 release: ## Build static binaries for all platforms into dist/, with SHA256SUMS.
 	rm -rf dist
