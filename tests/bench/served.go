@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"vigil/internal/teos"
@@ -61,20 +59,6 @@ func answers(address string, request []byte) bool {
 	_, err = c.ask(request)
 	var refused *refusal
 	return err == nil || errors.As(err, &refused) && !strings.HasPrefix(refused.status, "HTTP/1.1 5")
-}
-
-// dropCache takes a file out of the system's cache.
-func dropCache(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	const dontNeed = 4 // POSIX_FADV_DONTNEED
-	if _, _, errno := syscall.Syscall6(syscall.SYS_FADVISE64, f.Fd(), 0, 0, dontNeed, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // costs are what requests of one user cost.

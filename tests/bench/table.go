@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -79,6 +80,9 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
+// errNoMarkers says that a document has no place for the table.
+var errNoMarkers = errors.New("no markers of the section")
+
 // write puts the table between the markers of a section of the document. What
 // people wrote around it stays.
 func (t *table) write(path, section string) error {
@@ -90,7 +94,7 @@ func (t *table) write(path, section string) error {
 	before, rest, found := strings.Cut(string(doc), begin)
 	_, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		return fmt.Errorf("%s has no markers of the section %q", path, section)
+		return fmt.Errorf("%s: %w %q", path, errNoMarkers, section)
 	}
 	return os.WriteFile(path, []byte(before+begin+t.markdown()+end+after), 0o644)
 }
