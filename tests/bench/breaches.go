@@ -111,9 +111,9 @@ func (s *breachScene) many(m mass) {
 	what := fmt.Sprintf("%d breaches", m.breaches)
 	s.table.atMost("6", what+" in the mempool", took, m.most)
 	s.table.tell("6", what+": node and source alone", "%s", short(alone))
-	p99 := quantile(answers, 0.99)
-	s.table.hold("6", what+": adds meanwhile, p99", fmt.Sprintf("%s of %d", short(p99), len(answers)),
-		"under 200 ms", p99 < 200*time.Millisecond)
+	p99 := quantile(answers.took, 0.99)
+	s.table.hold("6", what+": adds meanwhile, p99", fmt.Sprintf("%s of %d, %d refused", short(p99), len(answers.took), answers.refused),
+		"under 200 ms", p99 < 200*time.Millisecond && answers.refused == 0)
 }
 
 // prepare makes disputes with their penalties and hands the appointments in.

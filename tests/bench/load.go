@@ -109,8 +109,8 @@ func (r *result) join(other result) {
 }
 
 // load sends requests over so many connections at once, in their order, until
-// all are answered or the time is over. meanwhile is called with each answer.
-func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, meanwhile func(n int, body []byte)) result {
+// all are answered or the time is over. each is called with each answer.
+func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, each func(n int, body []byte)) result {
 	b.Helper()
 	conns := make([]*client, clients)
 	for i := range conns {
@@ -137,8 +137,8 @@ func (b *bench) load(t *served, clients int, requests [][]byte, most time.Durati
 					return
 				}
 				r.answers[n] = answered{body, time.Since(sent)}
-				if meanwhile != nil {
-					meanwhile(n, body)
+				if each != nil {
+					each(n, body)
 				}
 			}
 		})
@@ -156,33 +156,62 @@ func (b *bench) load(t *served, clients int, requests [][]byte, most time.Durati
 	return r
 }
 
+// meanwhile is how appointments fared that were handed in during something else.
+type meanwhile struct {
+	took    []time.Duration // of those that were taken
+	refused int
+}
+
 // addMeanwhile hands appointments in over one connection until the function that
-// it returns is called, which tells how long each took.
-func (b *bench) addMeanwhile(t *served, users []user) (stop func() []time.Duration) {
+// it returns is called. One that is refused is handed in again a little later.
+func (b *bench) addMeanwhile(t *served, users []user) (stop func() meanwhile) {
 	b.Helper()
-	c, err := dial(t.address)
-	b.check("dial the tower", err)
 	var requests [][]byte
 	for _, a := range newAdditions(users, 20_000) {
 		requests = append(requests, post(t.address, "add_appointment", a.body))
 	}
 	ctx, cancel := context.WithCancel(b.ctx)
-	var took []time.Duration
+	var m meanwhile
 	var adding sync.WaitGroup
-	adding.Go(func() {
-		for i := 0; ctx.Err() == nil && i < len(requests); i++ {
-			start := time.Now()
-			if _, err := c.ask(requests[i]); err != nil {
-				b.Errorf("an appointment during the breaches: %v", err)
-				return
-			}
-			took = append(took, time.Since(start))
-		}
-	})
-	return func() []time.Duration {
+	adding.Go(func() { m.add(ctx, t.address, requests) })
+	return func() meanwhile {
 		cancel()
 		adding.Wait()
-		_ = c.conn.Close()
-		return took
+		return m
 	}
+}
+
+func (m *meanwhile) add(ctx context.Context, address string, requests [][]byte) {
+	const again = 50 * time.Millisecond
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	var c *client
+	for i := 0; ctx.Err() == nil && i < len(requests); {
+		start := time.Now()
+		if err := addOne(&c, address, requests[i]); err != nil {
+			m.refused++
+			<-tick.C
+			continue
+		}
+		m.took = append(m.took, time.Since(start))
+		i++
+	}
+	if c != nil {
+		_ = c.conn.Close()
+	}
+}
+
+// addOne dials where there is no connection, and leaves none after a failure.
+func addOne(c **client, address string, request []byte) (err error) {
+	if *c == nil {
+		if *c, err = dial(address); err != nil {
+			*c = nil
+			return err
+		}
+	}
+	if _, err = (*c).ask(request); err != nil {
+		_ = (*c).conn.Close()
+		*c = nil
+	}
+	return err
 }

@@ -131,8 +131,8 @@ func (l *large) leave(t *served) {
 	answers := adds()
 	l.pause(settled)
 	after := l.diskOf(l.dir)
-	l.tell("5", fmt.Sprintf("%d appointments end at once: the block / adds meanwhile, longest", l.size/leaveOf), "%s / %s",
-		short(took), short(quantile(answers, 1)))
+	l.hold("5", fmt.Sprintf("%d appointments end at once: adds meanwhile, longest (and the block)", l.size/leaveOf),
+		fmt.Sprintf("%s, %d refused (%s)", short(quantile(answers.took, 1)), answers.refused, short(took)), "none refused", answers.refused == 0)
 	l.hold("5", "the store before and after, service up", fmt.Sprintf("%.1f and %.1f MiB", float64(before)/mib, float64(after)/mib),
 		"less", after < before)
 }
