@@ -25,7 +25,16 @@ const (
 	codeInvalidParams    = -32602
 )
 
+// lanes is how many transactions bitcoind is handed at once. It validates one
+// at a time; the others are read, and their answers written, meanwhile. Its work
+// queue has at least 16 places, which others need, too.
+const lanes = 8
+
+// Lanes implements chain.Wide.
+func (c *Client) Lanes() int { return lanes }
+
 var (
+	_ chain.Wide        = (*Client)(nil)
 	_ chain.Source      = (*Client)(nil)
 	_ chain.BlockHasher = (*Client)(nil)
 )

@@ -74,8 +74,8 @@ func newHTTPClient() *http.Client {
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
-			MaxConnsPerHost:     4,
-			MaxIdleConnsPerHost: 2,
+			MaxConnsPerHost:     lanes + 2, // the blocks don't wait behind penalties
+			MaxIdleConnsPerHost: lanes + 2,
 			IdleConnTimeout:     10 * time.Second,
 			DisableCompression:  true,
 		},

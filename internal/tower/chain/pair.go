@@ -245,6 +245,17 @@ func (p *Pair) Publish(ctx context.Context, tx []byte) error {
 	return either(errs[0], errs[1])
 }
 
+// Lanes implements Wide: those of the wider source. The other lets calls wait.
+func (p *Pair) Lanes() int {
+	lanes := 1
+	for i := range p.members {
+		if wide, ok := p.members[i].Source.(Wide); ok {
+			lanes = max(lanes, wide.Lanes())
+		}
+	}
+	return lanes
+}
+
 // either is nil where one of two tries was. A block is missing only where both
 // say so: a source that is down may have it.
 func either(first, second error) error {

@@ -46,3 +46,10 @@ type Source interface {
 	// operator only: no text decides what becomes of a penalty.
 	Publish(ctx context.Context, tx []byte) error
 }
+
+// Wide is a Source to which more than one penalty may be handed at once: its
+// calls are not the node's own.
+type Wide interface {
+	// Lanes is how many; a Source that does not tell takes one after the other.
+	Lanes() int
+}

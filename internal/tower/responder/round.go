@@ -3,6 +3,8 @@ package responder
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -19,7 +21,8 @@ type round struct {
 	// the same: ten thousand users may hand in the same one, and once in a
 	// round is enough. Those that it took are kept under their ids, refused
 	// ones under the hash of all their bytes: with another witness, which is
-	// no part of the id, one may be taken.
+	// no part of the id, one may be taken. Lanes share them.
+	mu      sync.Mutex
 	answers map[chainhash.Hash]error
 	tip     chainhash.Hash
 
@@ -79,24 +82,43 @@ func (r *round) batch(ctx context.Context, s Scope) (more bool) {
 	}
 	r.after[s] = due[len(due)-1].Row
 	first := s == Untried || s == Doubtful
-	var tried []Tracker
-	for _, t := range due {
-		if !first && r.done[t.Row] {
-			continue
-		}
-		if r.try(ctx, &t, tip.Height); ctx.Err() != nil {
-			return false
-		}
-		r.done[t.Row] = true
-		r.refused = r.refused || !t.Accepted
-		tried = append(tried, t)
+	if !first {
+		due = slices.DeleteFunc(due, func(t Tracker) bool { return r.done[t.Row] })
 	}
-	if err := r.ledger.NoteTries(ctx, tip, tried); err != nil {
+	if r.tryAll(ctx, due, tip.Height); ctx.Err() != nil {
+		return false
+	}
+	for i := range due {
+		r.done[due[i].Row] = true
+		r.refused = r.refused || !due[i].Accepted
+	}
+	if err := r.ledger.NoteTries(ctx, tip, due); err != nil {
 		r.err = err
 	} else if first {
 		r.after[s] = 0 // what comes meanwhile may have a lower row
 	}
 	return true
+}
+
+// tryAll tries penalties, the first ones first. Those with one id are tried one
+// after the other, since the answer to one may be the answer to all.
+func (r *round) tryAll(ctx context.Context, due []Tracker, tip uint32) {
+	var ids []chainhash.Hash
+	twins := make(map[chainhash.Hash][]*Tracker, len(due))
+	for i := range due {
+		id := due[i].Penalty.ID
+		if twins[id] == nil {
+			ids = append(ids, id)
+		}
+		twins[id] = append(twins[id], &due[i])
+	}
+	r.inLanes(ctx, len(ids), func(i int) {
+		for _, t := range twins[ids[i]] {
+			if r.try(ctx, t, tip); ctx.Err() != nil {
+				return
+			}
+		}
+	})
 }
 
 // try publishes a penalty, unless it turns out to be doubtful just now: it is
@@ -109,15 +131,32 @@ func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
 		}
 	}
 	whole := chainhash.HashH(t.Penalty.Raw)
-	err, refused := r.answers[whole]
-	if _, taken := r.answers[t.Penalty.ID]; !taken && !refused {
+	err, known := r.answer(t.Penalty.ID, whole)
+	if !known {
 		if err = r.publish(ctx, t); ctx.Err() != nil {
 			return // the backend has said nothing
 		}
-		if err == nil {
-			whole = t.Penalty.ID
-		}
-		r.answers[whole] = err
+		r.keep(t.Penalty.ID, whole, err)
 	}
 	r.note(t, tip, err)
+}
+
+// answer returns what the backend has said of a penalty already.
+func (r *round) answer(id, whole chainhash.Hash) (err error, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.answers[id]; taken {
+		return nil, true
+	}
+	err, known = r.answers[whole]
+	return err, known
+}
+
+func (r *round) keep(id, whole chainhash.Hash, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		whole = id
+	}
+	r.answers[whole] = err
 }

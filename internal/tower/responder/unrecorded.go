@@ -2,6 +2,8 @@ package responder
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -32,31 +34,36 @@ func (p *Publisher) Unrecorded(a Answer) {
 	p.Wake()
 }
 
-// takeUnrecorded returns the penalties that wait, those whose scripts are right
-// first.
-func (p *Publisher) takeUnrecorded() (penalties []chain.Tx) {
+// takeUnrecorded returns the penalties that wait.
+func (p *Publisher) takeUnrecorded() (penalties []Tracker) {
 	p.mu.Lock()
-	waiting := p.waiting
+	defer p.mu.Unlock()
+	penalties = slices.Collect(maps.Values(p.waiting))
 	p.waiting, p.size = map[txid]Tracker{}, 0
-	p.mu.Unlock()
-	var doubtful []chain.Tx
-	for _, a := range waiting {
-		if Verify(a.Penalty, a.Spent) != nil {
-			doubtful = append(doubtful, a.Penalty)
-		} else {
-			penalties = append(penalties, a.Penalty)
-		}
-	}
-	return append(penalties, doubtful...)
+	return penalties
 }
 
+// unrecorded publishes what waits, those whose scripts are right first.
 func (r *round) unrecorded(ctx context.Context) {
-	for _, tx := range r.takeUnrecorded() {
-		err := r.send(ctx, tx.Raw)
-		if ctx.Err() != nil {
+	penalties := r.takeUnrecorded()
+	var doubtful []chain.Tx
+	r.inLanes(ctx, len(penalties), func(i int) {
+		if Verify(penalties[i].Penalty, penalties[i].Spent) == nil {
+			r.sendUnrecorded(ctx, penalties[i].Penalty)
 			return
 		}
-		r.log.Error("the store fails, so a breach can't be recorded; its penalty is published all the same",
-			"penalty", tx.ID, "refused", reason(err))
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		doubtful = append(doubtful, penalties[i].Penalty)
+	})
+	r.inLanes(ctx, len(doubtful), func(i int) { r.sendUnrecorded(ctx, doubtful[i]) })
+}
+
+func (r *round) sendUnrecorded(ctx context.Context, tx chain.Tx) {
+	err := r.send(ctx, tx.Raw)
+	if ctx.Err() != nil {
+		return
 	}
+	r.log.Error("the store fails, so a breach can't be recorded; its penalty is published all the same",
+		"penalty", tx.ID, "refused", reason(err))
 }
