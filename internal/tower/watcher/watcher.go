@@ -72,19 +72,19 @@ type Match struct {
 // under one locator. Transaction ids are taken in both byte orders, whatever the
 // user's dialect: a tower that misses a breach over byte order has failed.
 func Scan(s Store, b *chain.Block, found func(Match) error) error {
-	byLocator := make(map[teos.Locator]int, 2*len(b.Txs))
-	locators := make([]teos.Locator, 0, 2*len(b.Txs))
-	for i := range b.Txs {
-		for _, l := range Locators(b.Txs[i].ID) {
-			byLocator[l] = i
-			locators = append(locators, l)
-		}
-	}
+	locators := locatorsOf(b)
 	rows, err := s.RowsAt(locators)
 	if err != nil {
 		if rows, err = oneByOne(s, locators, err, found); err != nil {
 			return err
 		}
+	}
+	if len(rows) == 0 {
+		return nil // as nearly always: nothing is built for it
+	}
+	txs := make(map[teos.Locator]int, len(locators))
+	for i, l := range locators {
+		txs[l] = i / 2
 	}
 	for _, row := range rows {
 		a, err := s.AppointmentIn(row)
@@ -92,13 +92,23 @@ func Scan(s Store, b *chain.Block, found func(Match) error) error {
 		if err != nil {
 			m.Err = fmt.Errorf("%w: row %d: %w", ErrUnreadable, row, err)
 		} else {
-			m = match(a, b.Txs[byLocator[a.Locator]])
+			m = match(a, b.Txs[txs[a.Locator]])
 		}
 		if err := found(m); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// locatorsOf returns the two locators of each transaction, in their order.
+func locatorsOf(b *chain.Block) []teos.Locator {
+	ls := make([]teos.Locator, 0, 2*len(b.Txs))
+	for i := range b.Txs {
+		two := Locators(b.Txs[i].ID)
+		ls = append(ls, two[0], two[1])
+	}
+	return ls
 }
 
 // oneByOne looks for each locator by itself where the look-up of all together
