@@ -14,6 +14,7 @@ import (
 // Inspector checks requests against the operator's limits.
 type Inspector struct {
 	limits Limits
+	keys   keys
 }
 
 // Limits are the operator's. See New for what they may be.

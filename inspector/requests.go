@@ -17,14 +17,14 @@ func (i *Inspector) Register(body []byte) (Register, error) {
 	if !o.has(field) && o.has("public_key") {
 		field, dialect = "public_key", teos.V1
 	}
-	user, err := o.user(field)
+	user, err := i.user(o, field)
 	if err != nil {
 		return Register{}, err
 	}
 	return Register{user: user, dialect: dialect}, nil
 }
 
-func (o object) user(field string) (teos.UserID, error) {
+func (i *Inspector) user(o object, field string) (teos.UserID, error) {
 	text, err := o.text(field, teos.KeyMissing, teos.KeyEmpty)
 	if err != nil {
 		return teos.UserID{}, err
@@ -36,7 +36,7 @@ func (o object) user(field string) (teos.UserID, error) {
 	if len(b) != teos.UserIDSize {
 		return teos.UserID{}, teos.Errorf(teos.KeyWrongSize, "%s has %d bytes instead of %d", field, len(b), teos.UserIDSize)
 	}
-	user, err := teos.UserIDFromBytes(b)
+	user, err := i.keys.parse(b)
 	if err != nil {
 		return teos.UserID{}, teos.Errorf(teos.KeyMalformed, "%s is %v", field, teos.ErrNotAKey)
 	}

@@ -11,7 +11,7 @@ import (
 
 // RegisterOf checks a registration.
 func (i *Inspector) RegisterOf(user []byte, d teos.Dialect) (Register, error) {
-	id, err := teos.UserIDFromBytes(user)
+	id, err := i.keys.parse(user)
 	if err != nil {
 		return Register{}, teos.Errorf(teos.KeyMalformed, "%v", err)
 	}
