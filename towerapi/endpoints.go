@@ -55,10 +55,10 @@ type answer struct {
 
 // routes returns the endpoints. Appointments have turns of their own, so that
 // nothing else can hold them up.
-func (s *Server) routes(most int) map[string]endpoint {
+func (s *Server) routes(appointments, most int) map[string]endpoint {
 	add := endpoint{
 		method: http.MethodPost, maxBody: maxQuery + 2*int64(s.check.MaxBlobSize()),
-		turns: make(turns, most), queue: s.timing.core,
+		turns: make(turns, appointments), queue: s.timing.core,
 		call: method(s.check.AddAppointment, s.tower.AddAppointment, NewAccepted), refuse: s.refuseAppointment,
 	}
 	query := endpoint{

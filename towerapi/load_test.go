@@ -35,7 +35,7 @@ func TestQueriesWaitAndThenAreTooMany(t *testing.T) {
 	}}
 	tm := quick()
 	tm.queue = 20 * time.Millisecond
-	s := start(t, core, Config{MaxRequests: 1}, tm)
+	s := start(t, core, Config{MaxAppointments: 1, MaxRequests: 1}, tm)
 	u := newUser(t, teos.V2)
 	held := s.later("/get_subscription_info", u.info())
 	receive(t, g.entered)
@@ -66,7 +66,7 @@ func TestQueryGetsItsTurn(t *testing.T) {
 	}}
 	tm := quick()
 	tm.queue = patience
-	s := start(t, core, Config{MaxRequests: 1}, tm)
+	s := start(t, core, Config{MaxAppointments: 1, MaxRequests: 1}, tm)
 	u := newUser(t, teos.V2)
 	held := s.later("/get_subscription_info", u.info())
 	receive(t, g.entered)
@@ -83,7 +83,7 @@ func TestAppointmentsAreNeverTooMany(t *testing.T) {
 	}}
 	tm := quick()
 	tm.core = patience
-	s := start(t, core, Config{MaxRequests: 2}, tm)
+	s := start(t, core, Config{MaxAppointments: 2, MaxRequests: 2}, tm)
 	u := newUser(t, teos.V2)
 	var answers []<-chan reply
 	for n := range byte(10) {
@@ -108,7 +108,7 @@ func TestAppointmentWhoseTurnDoesNotCome(t *testing.T) {
 	}}
 	tm := quick()
 	tm.core = 300 * time.Millisecond
-	s := start(t, core, Config{MaxRequests: 1}, tm)
+	s := start(t, core, Config{MaxAppointments: 1, MaxRequests: 1}, tm)
 	u := newUser(t, teos.V2)
 	var answers []<-chan reply
 	for n := range byte(5) {

@@ -52,8 +52,10 @@ type Config struct {
 	// TrustedProxies are the peers whose word about the client's address is
 	// taken.
 	TrustedProxies []netip.Prefix
-	// MaxRequests is how many appointments the core is asked to take at
-	// once, and how many other requests beside them.
+	// MaxAppointments is how many appointments the core is asked to take at
+	// once: those that wait together share a commit.
+	MaxAppointments int
+	// MaxRequests is how many other requests are with the core at once.
 	MaxRequests int
 	// MaxConnections is how many connections are served at once. The next
 	// one gets the place of another: see crowd.
@@ -67,6 +69,7 @@ type Config struct {
 }
 
 const (
+	defaultMaxAppointments          = 128
 	defaultMaxRequests              = 32
 	defaultMaxConnections           = 512
 	defaultMaxConnectionsPerAddress = 32
@@ -146,7 +149,7 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		crowd:    newCrowd(tm.stay),
 	}
 	s.peers = newPeers(cmp.Or(c.MaxConnectionsPerAddress, defaultMaxConnectionsPerAddress), s.exempt)
-	s.endpoints = s.routes(cmp.Or(c.MaxRequests, defaultMaxRequests))
+	s.endpoints = s.routes(cmp.Or(c.MaxAppointments, defaultMaxAppointments), cmp.Or(c.MaxRequests, defaultMaxRequests))
 	s.http = &http.Server{
 		Handler:                      http.HandlerFunc(s.handle),
 		DisableGeneralOptionsHandler: true, // its answer is no JSON
