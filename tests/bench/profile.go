@@ -96,14 +96,11 @@ func (b *bench) open(t *tower.Tower, dir string) (address string) {
 	b.Helper()
 	check := inspector.New(inspector.Limits{MinToSelfDelay: 1, MaxBlobSize: 64 << 10})
 	quiet := slog.New(slog.DiscardHandler)
-	socket := filepath.Join(dir, "vigil.sock")
-	listener, err := towerrpc.Listen(socket)
+	listener, err := towerrpc.Listen(filepath.Join(dir, "vigil.sock"))
 	b.check("listen", err)
 	server := towerrpc.NewServer(t, check, quiet)
-	client, err := towerrpc.Dial(socket)
-	b.check("dial the inner door", err)
 	address = harness.FreeAddress(b)
-	api := towerapi.New(client, check, towerapi.Config{Bind: address, Codes: teos.V2, Log: quiet})
+	api := towerapi.New(server.Client(), check, towerapi.Config{Bind: address, Codes: teos.V2, Log: quiet})
 
 	ctx, cancel := context.WithCancel(b.ctx)
 	var doors sync.WaitGroup
@@ -115,7 +112,6 @@ func (b *bench) open(t *tower.Tower, dir string) (address string) {
 		defer done()
 		server.Stop(stop)
 		doors.Wait()
-		b.check("close the inner door", client.Close())
 	})
 	harness.Until(b, "the door to open", func() bool { return harness.HTTPDoor("http://" + address).Ping(b.ctx) })
 	return address

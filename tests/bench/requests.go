@@ -59,7 +59,7 @@ func (b *bench) wantReceipt(t *served, a addition, body []byte) {
 }
 
 func (b *bench) tellAdds(clients int, r result) {
-	what := fmt.Sprintf("add_appointment, %d clients: ", clients)
+	what := fmt.Sprintf("add_appointment, %d at once: ", clients)
 	took := r.times()
 	p50, p99, longest := quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
 	rate := map[int]float64{1: 700, 64: 3000}[clients]
@@ -87,8 +87,8 @@ func (b *bench) asks(t *served, held []addition) {
 		requests[i] = post(t.address, "get_appointment", a.user.question(a.locator))
 	}
 	r := b.load(t, askers, requests, phase, nil)
-	b.table.tell("2", "get_appointment, 8 clients: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
-	b.table.ratio("2", "get_appointment, 8 clients: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
+	b.table.tell("2", "get_appointment, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
+	b.table.ratio("2", "get_appointment, 8 at once: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
 }
 
 // registrations measures register, of new users.
@@ -101,8 +101,8 @@ func (b *bench) registrations(t *served) {
 		requests[i] = post(t.address, "register", users[i].registration())
 	}
 	r := b.load(t, askers, requests, phase, nil)
-	b.table.tell("2", "register, 8 clients: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
+	b.table.tell("2", "register, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
 	most := b.floor.sign*3/2 + b.floor.commit
-	b.table.hold("2", "register, 8 clients: CPU of the tower for each", short(r.cpuEach()),
+	b.table.hold("2", "register, 8 at once: CPU of the tower for each", short(r.cpuEach()),
 		fmt.Sprintf("at most 1.5 × %s + %s", short(b.floor.sign), short(b.floor.commit)), r.cpuEach() <= most)
 }

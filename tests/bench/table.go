@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,8 +55,14 @@ func (t *table) ratio(target, what string, used, floor time.Duration, most float
 		fmt.Sprintf("at most %.1f ×", most), is <= most)
 }
 
+// sort puts rows of one target together.
+func (t *table) sort() {
+	slices.SortStableFunc(t.rows, func(a, b row) int { return strings.Compare(a.target, b.target) })
+}
+
 // print shows the table on a terminal.
 func (t *table) print() {
+	t.sort()
 	for _, line := range t.machine {
 		fmt.Println(line)
 	}
@@ -69,6 +76,7 @@ func (t *table) print() {
 
 // markdown is the generated section.
 func (t *table) markdown() string {
+	t.sort()
 	var b bytes.Buffer
 	for _, line := range t.machine {
 		fmt.Fprintf(&b, "- %s\n", line)
