@@ -141,10 +141,13 @@ func (l *large) inProcess() (scan time.Duration) {
 
 func (l *large) scanTimes(db *store.DB) time.Duration {
 	l.Helper()
+	var strange []*chain.Block
+	for range scans {
+		strange = append(strange, strangeBlock())
+	}
 	var took []time.Duration
 	before := cpuUsed(syscall.RUSAGE_SELF)
-	for range scans {
-		block := strangeBlock()
+	for _, block := range strange {
 		start := time.Now()
 		l.check("scan", db.View(l.ctx, func(tx tower.Tx) error {
 			return watcher.Scan(tx, block, func(watcher.Match) error { return nil })
