@@ -107,7 +107,11 @@ func Judge(s Store, b *chain.Block) error {
 
 // spentBy returns the outpoints that a block spends.
 func spentBy(b *chain.Block) []wire.OutPoint {
-	var spent []wire.OutPoint
+	n := 0
+	for i := range b.Txs {
+		n += len(b.Txs[i].Inputs)
+	}
+	spent := make([]wire.OutPoint, 0, n)
 	for i := range b.Txs {
 		spent = append(spent, b.Txs[i].Inputs...)
 	}
