@@ -2,6 +2,9 @@ package crash
 
 import (
 	"bytes"
+	"encoding/binary"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,6 +49,7 @@ func (r *rig) repaired(whole []byte) {
 // TestAStoreThatIsNone: the start ends, says why, and leaves the file alone:
 // somebody may still save it.
 func TestAStoreThatIsNone(t *testing.T) {
+	t.Parallel()
 	r, whole := newDamaged(t)
 	for name, c := range map[string]struct {
 		content []byte
@@ -77,6 +81,7 @@ func TestAStoreThatIsNone(t *testing.T) {
 // TestAnEmptyStoreIsNotBegunAnew: a file system that lost the file's content
 // must not make the tower forget its promises without a word.
 func TestAnEmptyStoreIsNotBegunAnew(t *testing.T) {
+	t.Parallel()
 	r, whole := newDamaged(t)
 	r.writeStore(nil)
 	r.tower.Launch()
@@ -86,30 +91,46 @@ func TestAnEmptyStoreIsNotBegunAnew(t *testing.T) {
 	r.repaired(whole)
 }
 
-// indexPage is where the index of locators has its page for a locator: one of
-// type 10, a leaf of an index (SQLite's file format, 1.6).
-func (r *rig) indexPage(whole []byte, l teos.Locator) int {
-	r.Helper()
-	for at := 0; at < len(whole); at += 4096 {
-		if page := whole[at : at+4096]; page[0] == 10 && bytes.Contains(page, l[:]) {
-			return at
+// onLeaf tells whether a page is a leaf of an index and has an entry for a
+// locator (SQLite's file format, 1.6: pages of type 10). What an entry has left
+// behind where it was before counts for nothing.
+func onLeaf(page []byte, l teos.Locator) bool {
+	if page[0] != 10 {
+		return false
+	}
+	entries := int(binary.BigEndian.Uint16(page[3:]))
+	for i := range entries {
+		at := int(binary.BigEndian.Uint16(page[8+2*i:]))
+		// A length below 128 is one byte; an entry of locators is shorter.
+		if end := at + 1 + int(page[at]); end <= len(page) && bytes.Contains(page[at:end], l[:]) {
+			return true
 		}
 	}
-	r.Fatalf("no page of an index has %v", l)
-	return 0
+	return false
 }
 
-// damaged starts a tower one of whose pages, which a locator is found by, is
+// indexPage is where the index of locators has its leaf for one of these. One
+// entry in some hundred is not on a leaf, but on a page above.
+func (r *rig) indexPage(whole []byte, locators iter.Seq[teos.Locator]) (at int, l teos.Locator) {
+	r.Helper()
+	for l := range locators {
+		for at := 0; at < len(whole); at += 4096 {
+			if onLeaf(whole[at:at+4096], l) {
+				return at, l
+			}
+		}
+	}
+	r.Fatal("no leaf of an index has any of the locators")
+	return 0, l
+}
+
+// newDamagedPage starts a tower one of whose pages, which a locator is found by, is
 // garbage.
 func newDamagedPage(t *testing.T) (r *rig, whole []byte, victim teos.Locator) {
 	t.Helper()
 	r, whole = newDamaged(t)
-	for l := range r.entries {
-		victim = l
-		break
-	}
 	broken := bytes.Clone(whole)
-	at := r.indexPage(whole, victim)
+	at, victim := r.indexPage(whole, maps.Keys(r.entries))
 	copy(broken[at:at+4096], bytes.Repeat([]byte{0xff}, 4096))
 	r.writeStore(broken)
 	r.tower.Launch()
@@ -120,6 +141,7 @@ func newDamagedPage(t *testing.T) (r *rig, whole []byte, victim teos.Locator) {
 // TestADamagedPage: what it holds is refused and not called missing, nothing is
 // promised on it, and with the file put back all is there.
 func TestADamagedPage(t *testing.T) {
+	t.Parallel()
 	r, whole, victim := newDamagedPage(t)
 	said := len(r.tower.Log())
 	_, err := r.Get(t.Context(), victim)
@@ -136,6 +158,7 @@ func TestADamagedPage(t *testing.T) {
 // TestADamagedPageClosesTheAPI: a tower that can't follow the chain over it
 // promises nothing more to anybody.
 func TestADamagedPageClosesTheAPI(t *testing.T) {
+	t.Parallel()
 	r, _, victim := newDamagedPage(t)
 	_ = r.add(t, r.entries[victim].kept)
 	r.closed()
@@ -144,7 +167,7 @@ func TestADamagedPageClosesTheAPI(t *testing.T) {
 // isIndexPage tells whether a page of the index of locators has any of ours.
 func (r *rig) isIndexPage(page []byte) bool {
 	for l := range r.entries {
-		if page[0] == 10 && bytes.Contains(page, l[:]) {
+		if onLeaf(page, l) {
 			return true
 		}
 	}
@@ -154,16 +177,21 @@ func (r *rig) isIndexPage(page []byte) bool {
 // TestABreachOnAGoodPageIsAnswered although the others that a block's
 // transactions are looked up on are garbage.
 func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
+	t.Parallel()
 	r, whole := newDamaged(t)
 	r.repaired(whole)
-	b, l := r.watched()
+	breaches := map[teos.Locator]*breach{}
+	for range 3 {
+		b, l := r.watched()
+		breaches[l] = b
+	}
 	for range 300 { // the index has many pages
 		r.must(r.add(t, small()))
 	}
 	r.tower.Stop()
 	whole, err := os.ReadFile(storeOf(r.dir))
 	r.must(err)
-	good := r.indexPage(whole, l)
+	good, l := r.indexPage(whole, maps.Keys(breaches))
 	for at := 0; at < len(whole); at += 4096 {
 		if at != good && r.isIndexPage(whole[at:at+4096]) {
 			copy(whole[at:at+4096], bytes.Repeat([]byte{0xff}, 4096))
@@ -172,6 +200,6 @@ func TestABreachOnAGoodPageIsAnswered(t *testing.T) {
 	r.writeStore(whole)
 	r.tower.Launch()
 	ready(t, r.tower)
-	r.node.MineBlock(b.dispute)
-	r.published(b)
+	r.node.MineBlock(breaches[l].dispute)
+	r.published(breaches[l])
 }

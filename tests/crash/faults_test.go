@@ -30,6 +30,7 @@ func faults() []fault {
 // clients keep what they have. It opens by itself once the disk is back.
 // Nothing stands on a page that was lost.
 func TestADiskThatFails(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	for _, f := range faults() {
@@ -87,6 +88,7 @@ func (r *rig) open(said int) {
 // TestACheckpointThatFails: commits are in the log, which grows. What has a
 // receipt is found after a kill, and copied once the disk is back.
 func TestACheckpointThatFails(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	for _, rule := range []string{"pwrite64:error=EIO", "fsync:error=EIO", "pwrite64:retval=4096"} {

@@ -19,6 +19,7 @@ import (
 // schema up to date, at its first calls of each kind. The next start goes on,
 // and what the first version promised is there.
 func TestKilledInAMigration(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	node := harness.StartNode(t, harness.Btcd())
 	node.MineTo(firstHeight) // another chain than the store's: the tower waits

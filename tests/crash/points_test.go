@@ -21,14 +21,17 @@ type rig struct {
 	*ledger
 }
 
-// newRig starts a tower in a directory.
+// newRig starts a tower in a directory. The tower has seen the chain from its
+// first block on when this returns: it fills nothing in, and so writes nothing but
+// what it is asked to.
 func newRig(t *testing.T, dir string, options harness.Options) *rig {
 	t.Helper()
 	node := harness.StartNode(t, harness.Btcd())
-	node.MineTo(firstHeight)
 	r := &rig{T: t, node: node, dir: dir}
 	r.tower = harness.NewSolo(t, node, harness.PlainVigil(t), dir, options)
-	r.tower.Launch()
+	r.sees(1)
+	r.tower.Kill()
+	r.sees(firstHeight)
 	ready(t, r.tower)
 	r.ledger = newLedger(t, teos.V2, r.tower.HTTP())
 	for range 20 {
@@ -38,6 +41,17 @@ func newRig(t *testing.T, dir string, options harness.Options) *rig {
 		r.must(r.add(t, small()))
 	}
 	return r
+}
+
+// sees starts the tower on a chain of this height.
+func (r *rig) sees(height int) {
+	r.Helper()
+	r.node.MineTo(height)
+	r.tower.Launch()
+	harness.Until(r, "the tower to see the chain", func() bool {
+		info, err := r.tower.Info(r.Context())
+		return err == nil && info.Height == height
+	})
 }
 
 func (r *rig) must(err error) {
@@ -108,6 +122,7 @@ func points() []point {
 // TestKilledAtNamedPoints: at each point the appointment that is under way is
 // stored whole or not at all, and the others are untouched.
 func TestKilledAtNamedPoints(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	for _, p := range points() {

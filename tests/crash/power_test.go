@@ -27,6 +27,7 @@ const (
 //
 // A program that is killed does not show this: the system keeps what it wrote.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	r := newRig(t, filepath.Join(harness.Dir(t), "data"), quiet())
 	r.fillLog(checkpointPages * 8 / 10)

@@ -15,6 +15,7 @@ var firstCalls = []string{"mkdirat", "openat", "open", "write", "renameat", "pwr
 // TestKilledOnTheFirstStart kills a first start at the first calls of each
 // kind. The next start makes a tower of what it finds.
 func TestKilledOnTheFirstStart(t *testing.T) {
+	t.Parallel()
 	strace(t)
 	node := harness.StartNode(t, harness.Btcd())
 	node.MineTo(firstHeight)

@@ -27,6 +27,11 @@ func Vigil(t T) string {
 	return path
 }
 
+// raceFlags are those of `make test` (the Makefile says why): the race detector,
+// but not inside what only computes and is not ours.
+var raceFlags = []string{"-race", "-gcflags=modernc.org/sqlite/lib=-race=false",
+	"-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false", "-gcflags=modernc.org/libc=-d=checkptr=0"}
+
 // buildVigil builds the product once a process.
 var buildVigil = sync.OnceValues(func() (string, error) {
 	root, err := repository()
@@ -34,7 +39,7 @@ var buildVigil = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	if raceEnabled {
-		return build(filepath.Join(root, ".cache", "vigil-race"), root, "./plugin", "-race")
+		return build(filepath.Join(root, ".cache", "vigil-race"), root, "./plugin", raceFlags...)
 	}
 	return build(filepath.Join(root, ".cache", "vigil"), root, "./plugin")
 })

@@ -49,6 +49,13 @@ func Code(err error) int {
 	return 0
 }
 
+// PutOff tells whether the tower, too busy for now, made a client keep its
+// appointment and come again.
+func PutOff(err error) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal) && strings.Contains(refusal.Text, "keep this one")
+}
+
 // refusal is nil for a success.
 func (a Answer) refusal() error {
 	if a.Status == http.StatusOK {

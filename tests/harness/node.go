@@ -297,6 +297,15 @@ func (n *Node) InMempool(txid chainhash.Hash) bool {
 	return false
 }
 
+// MempoolSize is how many transactions the mempool holds: cheap to ask for, also
+// where they are thousands.
+func (n *Node) MempoolSize() int {
+	n.t.Helper()
+	var pool struct{ Size int }
+	n.must(&pool, "getmempoolinfo")
+	return pool.Size
+}
+
 // ConfirmedAt is the height of the best chain's block that holds a
 // transaction, 0 where none does. It looks through the last depth blocks.
 func (n *Node) ConfirmedAt(txid chainhash.Hash, depth int) int {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,14 @@ type Variant struct {
 	// Missing says why this machine can't run it; nil where it can.
 	Missing error
 	start   func(t T, node *Node, address string, options Options) Tower
+}
+
+// Spare tells whether the short set leaves a variant out: where bitcoind is there,
+// each carrier and each kind of node play once. VIGIL_MATRIX=full has them all.
+func (v Variant) Spare() bool {
+	_, noBitcoind := Bitcoind()
+	return noBitcoind == nil && os.Getenv("VIGIL_MATRIX") != "full" &&
+		(v.Name == "standalone/btcd" || v.Name == "plugin/bitcoind")
 }
 
 // Options are the tower's, by name without the prefix "vigil-".
