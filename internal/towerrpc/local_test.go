@@ -10,6 +10,22 @@ import (
 	"vigil/internal/towerrpc"
 )
 
+// bothWays tests a core over a socket and in the same process.
+func bothWays(t *testing.T, core towerrpc.Core, test func(t *testing.T, c *towerrpc.Client, logged *log)) {
+	t.Helper()
+	for _, way := range []string{"socket", "local"} {
+		t.Run(way, func(t *testing.T) {
+			socket := socketPath(t)
+			logged, server := open(t, core, socket)
+			c := server.Client()
+			if way == "socket" {
+				c = dial(t, socket)
+			}
+			test(t, c, logged)
+		})
+	}
+}
+
 // hung is a core whose disk hangs when it is written to, until it is let go: it
 // does not even heed its context.
 type hung struct {

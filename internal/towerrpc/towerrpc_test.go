@@ -91,22 +91,6 @@ func open(t *testing.T, core towerrpc.Core, socket string) (*log, *towerrpc.Serv
 	return out, s
 }
 
-// bothWays tests a core over a socket and in the same process.
-func bothWays(t *testing.T, core towerrpc.Core, test func(t *testing.T, c *towerrpc.Client, logged *log)) {
-	t.Helper()
-	for _, way := range []string{"socket", "local"} {
-		t.Run(way, func(t *testing.T) {
-			socket := socketPath(t)
-			logged, server := open(t, core, socket)
-			c := server.Client()
-			if way == "socket" {
-				c = dial(t, socket)
-			}
-			test(t, c, logged)
-		})
-	}
-}
-
 // socketPath returns a path that fits the kernel's limit.
 func socketPath(t *testing.T) string {
 	t.Helper()
