@@ -53,6 +53,9 @@ func onEveryTower(t *testing.T, options harness.Options, play func(*scene)) {
 			if variant.Missing != nil {
 				t.Skipf("NOT RUN here: %v", variant.Missing)
 			}
+			if variant.Spare() {
+				t.Skip("NOT RUN here: VIGIL_MATRIX=full has it")
+			}
 			t.Parallel()
 			play(newScene(t, variant, options))
 		})
