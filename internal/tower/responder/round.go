@@ -131,7 +131,7 @@ func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
 		}
 	}
 	whole := chainhash.HashH(t.Penalty.Raw)
-	err, known := r.answer(t.Penalty.ID, whole)
+	known, err := r.answer(t.Penalty.ID, whole)
 	if !known {
 		if err = r.publish(ctx, t); ctx.Err() != nil {
 			return // the backend has said nothing
@@ -142,14 +142,14 @@ func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
 }
 
 // answer returns what the backend has said of a penalty already.
-func (r *round) answer(id, whole chainhash.Hash) (err error, known bool) {
+func (r *round) answer(id, whole chainhash.Hash) (known bool, answer error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, taken := r.answers[id]; taken {
-		return nil, true
+		return true, nil
 	}
-	err, known = r.answers[whole]
-	return err, known
+	answer, known = r.answers[whole]
+	return known, answer
 }
 
 func (r *round) keep(id, whole chainhash.Hash, err error) {
