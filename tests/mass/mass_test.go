@@ -18,7 +18,7 @@ import (
 
 const (
 	// few is how many breaches there are if nobody says.
-	few    = 300
+	few    = 60
 	blocks = 3
 	users  = 5
 )
@@ -40,8 +40,8 @@ func breaches(t *testing.T) int {
 // and appointments were taken meanwhile.
 func TestMassBreach(t *testing.T) {
 	for _, variant := range harness.Variants() {
-		if variant.Name == "lightningd/bitcoind" && os.Getenv("VIGIL_MASS") == "" {
-			continue // a second each hundred: only where it was asked for
+		if os.Getenv("VIGIL_MASS") == "" && (variant.Spare() || variant.Name == "lightningd/bitcoind") {
+			continue // lightningd takes a second each hundred: only where it was asked for
 		}
 		t.Run(variant.Name, func(t *testing.T) {
 			if variant.Missing != nil {
@@ -64,7 +64,7 @@ func play(t *testing.T, variant harness.Variant, count int) {
 	adds := s.addMeanwhile()
 	start := time.Now()
 	s.cheat()
-	until(t, "all penalties to be in the mempool", func() bool { return s.inMempool() >= count })
+	until(t, "all penalties to be in the mempool", func() bool { return s.node.MempoolSize() >= count })
 	took := time.Since(start)
 	adds()
 	t.Logf("%d breaches in %d blocks: all penalties in the mempool %v after the first block was handed to the node",
@@ -142,21 +142,14 @@ func (s *scene) cheat() {
 	}
 }
 
-func (s *scene) inMempool() int {
-	s.Helper()
-	var txids []string
-	if err := s.node.Call(s.Context(), &txids, "getrawmempool"); err != nil {
-		s.Fatalf("getrawmempool: %v", err)
-	}
-	return len(txids)
-}
-
-// wantTriedOncePerBlock reads what the operator sees of each breach.
+// wantTriedOncePerBlock reads what the operator sees of each breach. btcd may keep
+// a penalty that comes before it has taken the dispute's block in, and refuse it all
+// the same: that one is tried again at the next block.
 func (s *scene) wantTriedOncePerBlock() {
 	s.Helper()
 	var all []harness.Breach
 	until(s, "all tries to be noted", func() bool {
-		all = s.breaches("pending")
+		all = s.breaches("")
 		return len(all) == s.count && !slices.ContainsFunc(all, func(b harness.Breach) bool { return b.Tries == 0 })
 	})
 	for _, b := range all {
@@ -170,7 +163,7 @@ func (s *scene) confirm() {
 	s.Helper()
 	until(s, "all penalties to confirm", func() bool {
 		s.node.Mine(1)
-		return s.inMempool() == 0
+		return s.node.MempoolSize() == 0
 	})
 	until(s, "the tower to see all of them confirmed", func() bool {
 		info, err := s.tower.Info(s.Context())
