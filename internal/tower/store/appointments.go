@@ -2,16 +2,14 @@ package store
 
 import (
 	"database/sql"
-	"strings"
+	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower/watcher"
 )
-
-// chunk is how many values one statement asks for.
-const chunk = 500
 
 const selectAppointment = `
 	SELECT a.id, a.user_id, a.locator, a.encrypted_blob, a.to_self_delay, a.user_signature, a.start_block,
@@ -36,6 +34,9 @@ func scanAppointment(s scanner) (watcher.Appointment, error) {
 
 // Appointment implements watcher.Store.
 func (t *tx) Appointment(userRow int64, l teos.Locator) (watcher.Appointment, error) {
+	if !t.memory.locators.mayHave(l[:]) {
+		return watcher.Appointment{}, watcher.ErrNoAppointment
+	}
 	return t.appointment(`WHERE a.locator = ? AND a.user_id = ?`, l[:], userRow)
 }
 
@@ -66,33 +67,35 @@ func (t *tx) PutAppointment(a watcher.Appointment) (int64, error) {
 			WHERE id = ?`, a.EncryptedBlob, a.ToSelfDelay, a.UserSignature[:], a.StartBlock, a.Row)
 		return a.Row, one(n, err, "update an appointment")
 	}
-	var row int64
-	_, err := t.one("insert an appointment", `
+	t.memory.locators.add(a.Locator[:])
+	r, err := t.result(`
 		INSERT INTO appointments (locator, user_id, encrypted_blob, to_self_delay, user_signature, start_block)
-		VALUES (?, ?, ?, ?, ?, ?) RETURNING id`,
-		[]any{a.Locator[:], a.UserRow, a.EncryptedBlob, a.ToSelfDelay, a.UserSignature[:], a.StartBlock}, []any{&row})
-	return row, err
+		VALUES (?, ?, ?, ?, ?, ?)`,
+		[]any{a.Locator[:], a.UserRow, a.EncryptedBlob, a.ToSelfDelay, a.UserSignature[:], a.StartBlock})
+	if err != nil {
+		return 0, fmt.Errorf("insert an appointment: %w", err)
+	}
+	t.added++
+	return r.LastInsertId()
 }
 
 // DropAppointment implements tower.UserStore.
 func (t *tx) DropAppointment(row int64) error {
 	n, err := t.exec("drop an appointment", `DELETE FROM appointments WHERE id = ?`, row)
+	t.added -= n
 	return one(n, err, "drop an appointment")
 }
 
-const selectRows = `SELECT id FROM appointments WHERE locator IN `
+const selectRows = `SELECT id FROM appointments WHERE locator = ?`
 
 // RowsAt implements watcher.Store.
 func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
 	var found []int64
-	for len(ls) > 0 {
-		n := min(len(ls), chunk)
-		args := make([]any, n)
-		for i := range args {
-			args[i] = ls[i][:]
+	for i := range ls {
+		if !t.memory.locators.mayHave(ls[i][:]) {
+			continue
 		}
-		query := selectRows + `(?` + strings.Repeat(`,?`, n-1) + `)`
-		err := t.all("match appointments", query, args, func(rows *sql.Rows) error {
+		err := t.all("match appointments", selectRows, []any{ls[i][:]}, func(rows *sql.Rows) error {
 			var row int64
 			err := rows.Scan(&row)
 			found = append(found, row)
@@ -101,22 +104,20 @@ func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
 		if err != nil {
 			return nil, err
 		}
-		ls = ls[n:]
 	}
-	return found, nil
+	// One transaction may have the same locator twice, as a palindrome.
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
-// RecentTransaction implements watcher.Store.
-func (t *tx) RecentTransaction(l teos.Locator) (id chainhash.Hash, height uint32, found bool, err error) {
-	var txid []byte
-	found, err = t.one("look a recent transaction up", `
-		SELECT txid, height FROM recent_transactions
-		WHERE height IN (SELECT height FROM blocks) AND locator = ? ORDER BY height DESC LIMIT 1`,
-		[]any{l[:]}, []any{&txid, &height})
-	if err == nil && found {
-		err = setHash(&id, txid)
+// count notes how many appointments more there are: counting them takes as long as
+// there are many.
+func (t *tx) count(more int64) error {
+	if more == 0 {
+		return nil
 	}
-	return id, height, found, err
+	n, err := t.exec("count appointments", `UPDATE totals SET appointments = appointments + ?`, more)
+	return one(n, err, "count appointments")
 }
 
 // setHash reads a hash from its 32 bytes.

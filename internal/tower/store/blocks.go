@@ -1,11 +1,6 @@
 package store
 
-import (
-	"strings"
-
-	"vigil/internal/tower/chain"
-	"vigil/internal/tower/watcher"
-)
+import "vigil/internal/tower/chain"
 
 const selectHeader = `SELECT height, hash, prev FROM blocks `
 
@@ -27,11 +22,6 @@ func (t *tx) Tip() (chain.Header, bool, error) { return t.header(`ORDER BY heigh
 // Lowest implements tower.BlockStore.
 func (t *tx) Lowest() (chain.Header, bool, error) { return t.header(`ORDER BY height LIMIT 1`) }
 
-// LowestRecent implements tower.BlockStore.
-func (t *tx) LowestRecent() (chain.Header, bool, error) {
-	return t.header(`WHERE height = (SELECT MIN(height) FROM recent_transactions)`)
-}
-
 // Header implements tower.BlockStore.
 func (t *tx) Header(height uint32) (chain.Header, bool, error) {
 	return t.header(`WHERE height = ?`, height)
@@ -47,35 +37,12 @@ func (t *tx) PutBlock(b *chain.Block, recent bool) error {
 	return t.PutRecent(b)
 }
 
-// PutRecent implements tower.BlockStore.
-func (t *tx) PutRecent(b *chain.Block) error {
-	const perTx = 2 // locators
-	for txs := b.Txs; len(txs) > 0; {
-		n := min(len(txs), chunk/perTx)
-		args := make([]any, 0, 3*perTx*n)
-		for i := range txs[:n] {
-			for _, l := range watcher.Locators(txs[i].ID) {
-				args = append(args, l[:], b.Height, txs[i].ID[:])
-			}
-		}
-		// One id may have the same locator twice: as a palindrome.
-		_, err := t.exec("store recent transactions", `
-			INSERT INTO recent_transactions (locator, height, txid) VALUES (?,?,?)`+
-			strings.Repeat(`,(?,?,?)`, perTx*n-1)+` ON CONFLICT DO NOTHING`, args...)
-		if err != nil {
-			return err
-		}
-		txs = txs[n:]
-	}
-	return nil
-}
-
 // DropAbove implements tower.BlockStore.
 func (t *tx) DropAbove(height uint32) error {
 	if _, err := t.exec("drop blocks", `DELETE FROM blocks WHERE height > ?`, height); err != nil {
 		return err
 	}
-	_, err := t.exec("drop recent transactions", `DELETE FROM recent_transactions WHERE height > ?`, height)
+	_, err := t.exec("drop recent transactions", `DELETE FROM recent_blocks WHERE height > ?`, height)
 	return err
 }
 
@@ -85,12 +52,6 @@ func (t *tx) CutBlocks(below uint32) error {
 		return err
 	}
 	return t.CutRecent(below)
-}
-
-// CutRecent implements tower.BlockStore.
-func (t *tx) CutRecent(below uint32) error {
-	_, err := t.exec("cut recent transactions", `DELETE FROM recent_transactions WHERE height < ?`, below)
-	return err
 }
 
 // AddBlind implements tower.BlockStore.

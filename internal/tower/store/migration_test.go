@@ -86,7 +86,7 @@ func TestATrackerOfADamagedBlobIsStillListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.write.ExecContext(t.Context(), `UPDATE appointments SET encrypted_blob = x'00'`); err != nil {
+	if _, err := raw(t, file).ExecContext(t.Context(), `UPDATE appointments SET encrypted_blob = x'00'`); err != nil {
 		t.Fatal(err)
 	}
 	err = db.View(t.Context(), func(tx tower.Tx) error {

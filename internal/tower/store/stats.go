@@ -25,17 +25,18 @@ func (t *tx) SetIdentity(name, value string) error {
 func (t *tx) Stats() (tower.Stats, error) {
 	var s tower.Stats
 	_, err := t.one("count", `
-		SELECT (SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM appointments),
+		SELECT (SELECT COUNT(*) FROM users), (SELECT appointments + ? FROM totals),
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
 		       (SELECT COUNT(*) FROM trackers WHERE spend IN (?, ?)),
 		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
 		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
-		       COALESCE((SELECT MIN(height) FROM recent_transactions), 0),
+		       COALESCE((SELECT MIN(height) FROM recent_blocks), 0),
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0),
 		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
 		                 ORDER BY tries DESC LIMIT 1), '')`,
 		[]any{
+			t.before + t.added,
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
 			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
 		},

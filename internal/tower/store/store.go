@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 
 	"modernc.org/sqlite" // also the driver "sqlite", pure Go
 	sqlite3 "modernc.org/sqlite/lib"
@@ -16,10 +17,17 @@ import (
 	"vigil/internal/tower"
 )
 
-// DB is a store in one SQLite file. Readers see a snapshot and never wait for
-// the writer; writers take turns.
+// DB is a store in one SQLite file, which must be written to by nobody else.
+// Readers see a snapshot and never wait for the writer; writers take turns, and
+// those that stand in line share a commit.
 type DB struct {
 	write, read *sql.DB
+	line        line
+	writer      *conn      // whose turn it is has it
+	version     version    // that the writer saw last
+	readers     chan *conn // that are idle
+	memory
+	keeper
 }
 
 // pragmas of every connection. With a write-ahead log, synchronous=FULL is
@@ -27,40 +35,64 @@ type DB struct {
 // ones, and a receipt with them.
 var pragmas = []string{
 	"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	"busy_timeout(5000)", "cache_size(-16000)",
+	"busy_timeout(5000)", "temp_store(MEMORY)",
 }
 
-const readers = 4
+// birth is for the connection that makes a store: space that deletions leave can
+// only be given back if that was said before anything was written.
+const birth = "auto_vacuum(INCREMENTAL)"
+
+const (
+	readers     = 4
+	writerCache = "cache_size(-16000)" // KiB
+	readerCache = "cache_size(-4000)"
+)
 
 // Open opens or creates the store in a file and brings its schema up to date.
 // It refuses a store of a newer version. Damage inside the file shows when it
 // is met: checking all of it at each start would take minutes in a large one.
 func Open(ctx context.Context, file string) (*DB, error) {
-	if err := private(file); err != nil {
+	if err := create(ctx, file); err != nil {
 		return nil, err
 	}
-	write, err := open(file, "immediate", 1, pragmas)
+	write, err := open(file, "immediate", 1, append(slices.Clip(pragmas), writerCache))
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store %s: %w", file, named(err)), write.Close())
 	}
-	read, err := open(file, "deferred", readers, append([]string{"query_only(1)"}, pragmas...))
+	read, err := open(file, "deferred", readers, append([]string{"query_only(1)", readerCache}, pragmas...))
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	return &DB{write: write, read: read}, nil
+	db := &DB{write: write, read: read, writer: newConn(write), readers: make(chan *conn, readers)}
+	for range readers {
+		db.readers <- newConn(read)
+	}
+	db.keeper.start(db)
+	return db, nil
 }
 
-// private makes a new store readable for this user only, and with it the files
-// that SQLite puts beside it.
-func private(file string) error {
+// create makes the file, if it is not there or empty, readable for this user only,
+// and with it the files that SQLite puts beside it.
+func create(ctx context.Context, file string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
-	return f.Close()
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil || info.Size() > 0 {
+		return err
+	}
+	db, err := open(file, "immediate", 1, append([]string{birth}, pragmas...))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(migrate(ctx, db), db.Close()); err != nil {
+		return fmt.Errorf("make the store %s: %w", file, named(err))
+	}
+	return nil
 }
 
 func open(file, lock string, conns int, pragmas []string) (*sql.DB, error) {
@@ -77,49 +109,45 @@ func open(file, lock string, conns int, pragmas []string) (*sql.DB, error) {
 
 // Close waits for what runs and closes the store.
 func (db *DB) Close() error {
-	return errors.Join(db.read.Close(), db.write.Close())
-}
-
-// Update implements tower.Store.
-func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
-	return inTx(ctx, db.write, f)
+	db.keeper.stop()
+	db.line.close()
+	err := db.writer.close()
+	for range readers {
+		c := <-db.readers
+		err = errors.Join(err, c.close())
+	}
+	close(db.readers)
+	return errors.Join(err, db.read.Close(), db.write.Close())
 }
 
 // View implements tower.Store.
-func (db *DB) View(ctx context.Context, f func(tower.Tx) error) error {
-	return inTx(ctx, db.read, f)
-}
-
-func inTx(ctx context.Context, db *sql.DB, f func(tower.Tx) error) (err error) {
+func (db *DB) View(ctx context.Context, f func(tower.Tx) error) (err error) {
 	defer func() { err = named(err) }()
-	sqlTx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
+	var c *conn
+	select {
+	case c = <-db.readers:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
-	// Also on a panic: a transaction that stays open would stop every
-	// writer after it.
-	committed := false
-	defer func() {
-		if !committed {
-			_ = sqlTx.Rollback()
-		}
-	}()
-	if err := f(&tx{ctx: ctx, sql: sqlTx}); err != nil {
+	if c == nil {
+		return errClosed
+	}
+	defer func() { db.readers <- c }()
+	if err := c.begin(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
-	if err := sqlTx.Commit(); err != nil {
-		// database/sql may say "done already" where the context ended.
-		return fmt.Errorf("commit: %w", errors.Join(err, ctx.Err()))
-	}
-	committed = true
-	return nil
+	defer c.end() // nothing was changed
+	return f(&tx{ctx: ctx, conn: c, memory: &db.memory})
 }
+
+// errClosed is what a store answers that was closed.
+var errClosed = errors.New("the store is closed")
 
 // named marks what the file or its disk is to blame for as tower.ErrStore. What
 // else SQLite complains of (a constraint, a statement) is a defect of ours.
 func named(err error) error {
 	var driver *sqlite.Error
-	if !errors.As(err, &driver) {
+	if errors.Is(err, tower.ErrStore) || !errors.As(err, &driver) {
 		return err
 	}
 	const primary = 0xff // the rest of a code only says more
@@ -136,53 +164,4 @@ func named(err error) error {
 	return err
 }
 
-// tx implements tower.Tx. Each method of it is one statement or a few.
-type tx struct {
-	ctx context.Context //nolint:containedctx // a tx lives as long as the call that it serves
-	sql *sql.Tx
-}
-
 var _ tower.Store = (*DB)(nil)
-
-// exec runs a statement and names it in the error.
-func (t *tx) exec(what, query string, args ...any) (int64, error) {
-	r, err := t.sql.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
-	}
-	n, err := r.RowsAffected()
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
-	}
-	return n, nil
-}
-
-// one scans a single row; found is false where there is none.
-func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
-	err = t.sql.QueryRowContext(t.ctx, query, args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return true, nil
-}
-
-// all calls scan for each row.
-func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := t.sql.QueryContext(t.ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}

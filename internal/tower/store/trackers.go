@@ -2,7 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -143,6 +142,8 @@ func (t *tx) DropTracker(row int64) error {
 // AddWatches implements responder.Store.
 func (t *tx) AddWatches(ws []responder.Watch) error {
 	for _, w := range ws {
+		key := outputKey(&w.Outpoint)
+		t.memory.outputs.add(key[:])
 		_, err := t.exec("watch an output", `
 			INSERT INTO watches (txid, vout, tracker_id, of_dispute) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO NOTHING`, w.Outpoint.Hash[:], w.Outpoint.Index, w.Row, w.OfDispute)
@@ -160,38 +161,23 @@ func (t *tx) WatchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
 		return nil, err
 	}
 	var ws []responder.Watch
-	for len(outpoints) > 0 {
-		n := min(len(outpoints), chunk)
-		found, err := t.watchesOf(outpoints[:n])
+	for i := range outpoints {
+		if key := outputKey(&outpoints[i]); !t.memory.outputs.mayHave(key[:]) {
+			continue
+		}
+		err := t.all("match watched outputs", `
+			SELECT tracker_id, of_dispute FROM watches WHERE txid = ? AND vout = ?`,
+			[]any{outpoints[i].Hash[:], outpoints[i].Index}, func(rows *sql.Rows) error {
+				w := responder.Watch{Outpoint: outpoints[i]}
+				err := rows.Scan(&w.Row, &w.OfDispute)
+				ws = append(ws, w)
+				return err
+			})
 		if err != nil {
 			return nil, err
 		}
-		ws = append(ws, found...)
-		outpoints = outpoints[n:]
 	}
 	return ws, nil
-}
-
-func (t *tx) watchesOf(outpoints []wire.OutPoint) ([]responder.Watch, error) {
-	args := make([]any, 0, 2*len(outpoints))
-	for i := range outpoints {
-		args = append(args, outpoints[i].Hash[:], outpoints[i].Index)
-	}
-	var ws []responder.Watch
-	err := t.all("match watched outputs", `
-		SELECT txid, vout, tracker_id, of_dispute FROM watches
-		WHERE (txid, vout) IN (VALUES (?,?)`+strings.Repeat(`,(?,?)`, len(outpoints)-1)+`)`, args,
-		func(rows *sql.Rows) error {
-			var w responder.Watch
-			var txid []byte
-			if err := rows.Scan(&txid, &w.Outpoint.Index, &w.Row, &w.OfDispute); err != nil {
-				return err
-			}
-			err := setHash(&w.Outpoint.Hash, txid)
-			ws = append(ws, w)
-			return err
-		})
-	return ws, err
 }
 
 // WithoutDispute implements responder.Store.

@@ -58,50 +58,59 @@ func (t *tx) Refund(userRow int64, slots uint32) error {
 	return one(n, err, "refund slots")
 }
 
-// expired are the appointments that end with their subscription.
+// dropAtOnce is how many expired appointments are dropped in one transaction: the
+// writers behind it wait meanwhile.
+const dropAtOnce = 5000
+
+// expired are appointments that end with their subscription.
 const expired = `
-	user_id IN (SELECT id FROM users WHERE subscription_expiry <= ?)
-	AND id NOT IN (SELECT id FROM trackers)`
+	SELECT id FROM appointments
+	WHERE user_id IN (SELECT id FROM users WHERE subscription_expiry <= ?)
+	  AND id NOT IN (SELECT id FROM trackers)
+	LIMIT ?`
 
 // DropExpired implements gatekeeper.Store.
 func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
-	if err := t.refundExpired(expiry); err != nil {
+	any, err := t.one("look for expired users", `SELECT 1 FROM users WHERE subscription_expiry <= ? LIMIT 1`,
+		[]any{expiry}, []any{new(int)})
+	if err != nil || !any {
 		return 0, 0, err
 	}
-	appointments, err = t.exec("drop expired appointments", `DELETE FROM appointments WHERE `+expired, expiry)
+	slots := map[int64]uint32{}
+	rows, err := t.expired(expiry, slots)
 	if err != nil {
 		return 0, 0, err
+	}
+	for _, row := range rows {
+		if err := t.DropAppointment(row); err != nil {
+			return 0, 0, err
+		}
+	}
+	// Who stays, for a breach or for what is dropped later, has them back.
+	for user, n := range slots {
+		if err := t.Refund(user, n); err != nil {
+			return 0, 0, err
+		}
 	}
 	users, err = t.exec("drop expired users", `
 		DELETE FROM users
 		WHERE subscription_expiry <= ?
 		  AND NOT EXISTS (SELECT 1 FROM appointments WHERE user_id = users.id)`, expiry)
-	return appointments, users, err
+	return int64(len(rows)), users, err
 }
 
-// refundExpired gives the slots of what expires to the users that stay for a
-// breach. The other users go, and their slots with them.
-func (t *tx) refundExpired(expiry uint32) error {
-	slots := make(map[int64]uint32)
-	err := t.all("list expired appointments", `
-		SELECT user_id, LENGTH(encrypted_blob) FROM appointments
-		WHERE `+expired+` AND user_id IN (SELECT user_id FROM appointments JOIN trackers USING (id))`,
-		[]any{expiry}, func(rows *sql.Rows) error {
-			var user int64
+// expired lists the appointments to drop now and adds up each user's slots.
+func (t *tx) expired(expiry uint32, slots map[int64]uint32) (rows []int64, err error) {
+	err = t.all("list expired appointments", `
+		SELECT id, user_id, LENGTH(encrypted_blob) FROM appointments WHERE id IN (`+expired+`)`,
+		[]any{expiry, dropAtOnce}, func(r *sql.Rows) error {
+			var row, user int64
 			var size int
-			err := rows.Scan(&user, &size)
-			slots[user] += teos.Slots(size)
+			err := r.Scan(&row, &user, &size)
+			rows, slots[user] = append(rows, row), slots[user]+teos.Slots(size)
 			return err
 		})
-	if err != nil {
-		return err
-	}
-	for user, n := range slots {
-		if err := t.Refund(user, n); err != nil {
-			return err
-		}
-	}
-	return nil
+	return rows, err
 }
 
 // Locators implements tower.UserStore.

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/chain"
+)
+
+const (
+	// keepEvery is how often the keeper looks whether there is something to
+	// do.
+	keepEvery = 2 * time.Second
+	// page is how many rows are read at once to fill a sieve.
+	page = 10_000
+	// leastRoom is for how many keys a sieve is made at least.
+	leastRoom = 10_000
+	// spare is how many free pages may stay in the file.
+	spare = 1024
+)
+
+// keeper does what need not be done at once: it fills the memory and gives space
+// back that deletions left. What fails is tried again; nothing depends on it but
+// time and room.
+type keeper struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (k *keeper) start(db *DB) {
+	var ctx context.Context
+	ctx, k.cancel = context.WithCancel(context.Background())
+	k.done = make(chan struct{})
+	go func() {
+		defer close(k.done)
+		db.keep(ctx)
+	}()
+}
+
+func (k *keeper) stop() {
+	k.cancel()
+	<-k.done
+}
+
+func (db *DB) keep(ctx context.Context) {
+	ticker := time.NewTicker(keepEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		_ = db.remember(ctx)
+		_ = db.giveBack(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (db *DB) remember(ctx context.Context) error {
+	if err := db.rememberRecents(ctx); err != nil {
+		return err
+	}
+	if db.outputs.wanting() {
+		if err := db.sift(ctx, &db.outputs, outputKeys); err != nil {
+			return err
+		}
+	}
+	if db.locators.wanting() {
+		return db.sift(ctx, &db.locators, locatorKeys)
+	}
+	return nil
+}
+
+func (db *DB) rememberRecents(ctx context.Context) error {
+	missing, times := db.recents.missing()
+	if !missing {
+		return nil
+	}
+	// One view: what is put after it began adds itself.
+	err := db.View(ctx, func(x tower.Tx) error {
+		t := x.(*tx) //nolint:forcetypeassert // ours
+		heights, err := t.recentHeights()
+		for i := 0; err == nil && i < len(heights); i++ {
+			err = t.rememberRecent(heights[i])
+		}
+		return err
+	})
+	if err == nil {
+		db.recents.finish(times)
+	}
+	return err
+}
+
+func (t *tx) rememberRecent(height uint32) error {
+	h, found, err := t.Header(height)
+	if err != nil {
+		return err
+	}
+	if !found {
+		h = chain.Header{Height: height}
+	}
+	ids, err := t.recentIDs(height)
+	if err == nil {
+		t.memory.recents.add(h, ids)
+	}
+	return err
+}
+
+// keys is where a sieve gets its keys from.
+type keys struct {
+	// count says about how many there are; list returns some of those that
+	// come after another, in their order.
+	count, list string
+	size        int
+	first       []any
+	scan        func(*sql.Rows, *[]byte) (last []any, err error)
+}
+
+var locatorKeys = keys{
+	count: `SELECT appointments FROM totals`,
+	list: `SELECT locator, user_id FROM appointments WHERE (locator, user_id) > (?, ?)
+		ORDER BY locator, user_id LIMIT ?`,
+	size: teos.LocatorSize, first: []any{[]byte{}, 0},
+	scan: func(rows *sql.Rows, into *[]byte) ([]any, error) {
+		var locator []byte
+		var user int64
+		err := rows.Scan(&locator, &user)
+		*into = append(*into, locator...)
+		return []any{locator, user}, err
+	},
+}
+
+var outputKeys = keys{
+	count: `SELECT COUNT(*) FROM watches`,
+	list: `SELECT txid, vout FROM watches WHERE (txid, vout) > (?, ?)
+		GROUP BY txid, vout ORDER BY txid, vout LIMIT ?`,
+	size: outputKeySize, first: []any{[]byte{}, 0},
+	scan: func(rows *sql.Rows, into *[]byte) ([]any, error) {
+		var out wire.OutPoint
+		var txid []byte
+		if err := rows.Scan(&txid, &out.Index); err != nil {
+			return nil, err
+		}
+		err := setHash(&out.Hash, txid)
+		key := outputKey(&out)
+		*into = append(*into, key[:]...)
+		return []any{txid, out.Index}, err
+	},
+}
+
+// sift fills a sieve anew. It begins in its turn among the writers: what is added
+// to the old sieve only was written before, and is committed or undone when the
+// first page is read.
+func (db *DB) sift(ctx context.Context, s *sieve, k keys) error {
+	err := db.Update(ctx, func(x tower.Tx) error {
+		var n uint64
+		_, err := x.(*tx).one("count keys", k.count, nil, []any{&n})
+		if err == nil {
+			s.begin(max(leastRoom, n+n/4))
+		}
+		return err
+	})
+	for after := k.first; err == nil && after != nil; {
+		after, err = db.siftPage(ctx, s, k, after)
+	}
+	if err == nil {
+		s.end()
+	}
+	return err
+}
+
+func (db *DB) siftPage(ctx context.Context, s *sieve, k keys, after []any) (last []any, err error) {
+	found := make([]byte, 0, page*k.size)
+	err = db.View(ctx, func(x tower.Tx) error {
+		return x.(*tx).all("read keys", k.list, append(after, page), func(rows *sql.Rows) (err error) {
+			last, err = k.scan(rows, &found)
+			return err
+		})
+	})
+	s.fill(found, k.size)
+	return last, err
+}
+
+// giveBack makes the file smaller by the pages that deletions left free, a few at
+// a time.
+func (db *DB) giveBack(ctx context.Context) error {
+	free, err := db.free(ctx)
+	for err == nil && free > spare {
+		before := free
+		err = db.Update(ctx, func(x tower.Tx) error {
+			return x.(*tx).vacuum()
+		})
+		if err != nil {
+			return err
+		}
+		if free, err = db.free(ctx); free >= before {
+			return err
+		}
+	}
+	return err
+}
+
+func (db *DB) free(ctx context.Context) (pages int, err error) {
+	err = db.View(ctx, func(x tower.Tx) error {
+		_, err := x.(*tx).one("count free pages", `PRAGMA freelist_count`, nil, []any{&pages})
+		return err
+	})
+	return pages, err
+}
+
+// vacuum moves only so many pages in one turn, as others wait for theirs.
+func (t *tx) vacuum() error {
+	_, err := t.exec("give space back", `PRAGMA incremental_vacuum(128)`)
+	return err
+}

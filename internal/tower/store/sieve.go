@@ -1,0 +1,93 @@
+package store
+
+import (
+	"sync"
+
+	"github.com/bits-and-blooms/bloom/v3"
+)
+
+// sieve tells of most keys that are not in a table that they are not, without
+// looking: a Bloom filter over all its keys. What it lets through may be there.
+//
+// It must never miss a key that is in the table: a missed locator is a missed
+// breach. So each key is added before its transaction is committed, nothing is
+// ever taken out, and until all keys that were there before have been added it
+// lets everything through.
+type sieve struct {
+	mu     sync.RWMutex
+	filter *bloom.BloomFilter // nil until one has all keys: nothing is held back then
+	room   uint64             // how many keys it was made for
+	size   uint64             // how many were added since it was begun
+	next   *sieve             // that will take its place, while it is being filled
+}
+
+// falsePositives is the share of absent keys that a full sieve lets through. It
+// takes 11 bits for each key then.
+const falsePositives = 0.005
+
+// begin starts a sieve with room for n keys. Whatever was added before is in the
+// table for all who read it from now on, or never was: see keeper.sift.
+func (s *sieve) begin(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = &sieve{filter: bloom.NewWithEstimates(uint(n), falsePositives), room: n}
+}
+
+// end puts the sieve that begin started, and that has all keys now, in place.
+func (s *sieve) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil {
+		return // forgotten meanwhile
+	}
+	s.filter, s.room, s.size, s.next = s.next.filter, s.next.room, s.next.size, nil
+}
+
+// forget makes the sieve let all through until it is filled anew.
+func (s *sieve) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filter, s.next = nil, nil
+}
+
+// add adds a key to the sieve, and to the one that will take its place. The
+// keeper makes a larger one where there is no room any more.
+func (s *sieve) add(key []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		s.next.filter.Add(key)
+		s.next.size++
+	}
+	if s.filter != nil {
+		s.filter.Add(key)
+		s.size++
+	}
+}
+
+// fill adds keys of one size that were in the table before.
+func (s *sieve) fill(keys []byte, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil {
+		return // forgotten meanwhile
+	}
+	for ; len(keys) >= size; keys = keys[size:] {
+		s.next.filter.Add(keys[:size])
+		s.next.size++
+	}
+}
+
+// mayHave tells whether a key may be in the table; where it says no, it is not.
+func (s *sieve) mayHave(key []byte) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.filter == nil || s.filter.Test(key)
+}
+
+// wanting tells whether a new sieve is needed: there is none, or it is too small.
+func (s *sieve) wanting() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.filter == nil || s.size > s.room
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// tx implements tower.Tx. Each method of it is one statement or a few.
+type tx struct {
+	ctx    context.Context //nolint:containedctx // a tx lives as long as the call that it serves
+	conn   *conn
+	memory *memory
+	// added is how many appointments more there are than at its beginning;
+	// before is what the batch had added then, not yet in the totals.
+	added, before int64
+	// committed is called once all of this is durable.
+	committed []func()
+}
+
+// statement prepares one, unless the caller has gone. It is not interrupted once
+// it runs: see conn.run.
+func (t *tx) statement(query string) (*sql.Stmt, error) {
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.conn.prepare(query)
+}
+
+// exec runs a statement and names it in the error.
+func (t *tx) exec(what, query string, args ...any) (int64, error) {
+	r, err := t.result(query, args)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	return n, nil
+}
+
+func (t *tx) result(query string, args []any) (sql.Result, error) {
+	s, err := t.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+// one scans a single row; found is false where there is none.
+func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
+	s, err := t.statement(query)
+	if err == nil {
+		err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return true, nil
+}
+
+// all calls scan for each row.
+func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) error {
+	s, err := t.statement(query)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := errors.Join(scan(rows), t.ctx.Err()); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

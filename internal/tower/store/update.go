@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"vigil/internal/tower"
+)
+
+// A batch is committed when nobody else waits, or when it is as large or as old
+// as this.
+const (
+	maxBatch     = 256
+	maxBatchTime = 20 * time.Millisecond
+)
+
+// batch is what shares one commit.
+type batch struct {
+	began time.Time
+	// open says that there is a transaction; it has what so many functions
+	// did, and so many were played.
+	open         bool
+	kept, played int
+	added        int64
+	committed    []func()
+	done         chan struct{}
+	err          error // once done: nothing of the batch was kept
+}
+
+func (b *batch) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// Update implements tower.Store. Each function runs on its caller's goroutine
+// when it is its turn, on the transaction that those before it left open, behind
+// a savepoint. Who has nobody waiting behind commits for all.
+func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) (err error) {
+	defer func() { err = named(err) }()
+	if err := db.line.enter(ctx); err != nil {
+		return fmt.Errorf("wait for the other writers: %w", err)
+	}
+	b, err := db.join(ctx)
+	if err != nil {
+		db.finish(b)
+		return err
+	}
+	err = db.play(ctx, b, f)
+	if errWait := b.wait(ctx); errWait != nil {
+		// Also after a failure: it may come from what others wrote just
+		// before, and stands only if that is kept.
+		return errWait
+	}
+	return err
+}
+
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	default:
+	}
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return fmt.Errorf("commit: %w", ctx.Err())
+	}
+}
+
+// join returns the batch of whose turn it is, with a transaction open.
+func (db *DB) join(ctx context.Context) (b *batch, err error) {
+	if b = db.line.batch; b == nil {
+		b = &batch{began: time.Now(), done: make(chan struct{})}
+		db.line.batch = b
+	}
+	if b.open {
+		return b, nil
+	}
+	if err := db.writer.begin(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return b, err
+	}
+	b.open = true
+	return b, db.notice()
+}
+
+// play runs f and then goes on, also where f panics or ends its goroutine: the
+// batch is handed on or finished.
+func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err error) {
+	defer func() {
+		b.played++
+		db.proceed(b)
+	}()
+	t := &tx{ctx: ctx, conn: db.writer, memory: &db.memory, before: b.added}
+	kept := false
+	defer func() {
+		if !kept {
+			db.undo(b)
+		}
+	}()
+	if b.kept > 0 {
+		if err := db.writer.run("SAVEPOINT one"); err != nil {
+			b.fail(err)
+			return err
+		}
+	}
+	if err = f(t); err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	if b.kept > 0 {
+		if err := db.writer.run("RELEASE one"); err != nil {
+			b.fail(err)
+			return err
+		}
+	}
+	kept = true
+	b.kept++
+	b.added += t.added
+	b.committed = append(b.committed, t.committed...)
+	return nil
+}
+
+// undo takes back what one function did. Where nothing was kept before it, no
+// savepoint was needed: the whole transaction goes.
+func (db *DB) undo(b *batch) {
+	if b.kept == 0 {
+		db.writer.end()
+		b.open = false
+		return
+	}
+	if b.err != nil {
+		return
+	}
+	// SQLite undoes the whole transaction after some failures, as that of a
+	// disk: there is no savepoint then.
+	if err := errors.Join(db.writer.run("ROLLBACK TO one"), db.writer.run("RELEASE one")); err != nil {
+		b.fail(fmt.Errorf("undo: %w", err))
+	}
+}
+
+// proceed hands the turn to the next writer, with the batch, or finishes it.
+func (db *DB) proceed(b *batch) {
+	if b.err == nil && b.played < maxBatch && time.Since(b.began) < maxBatchTime && db.line.hand() {
+		return
+	}
+	db.finish(b)
+}
+
+// finish ends the batch, durably or not at all, and gives the turn up.
+func (db *DB) finish(b *batch) {
+	if b.open && b.err == nil {
+		if err := db.commit(b); err != nil {
+			b.fail(fmt.Errorf("commit: %w", err))
+		}
+	}
+	if b.open && b.err != nil {
+		db.writer.end()
+	}
+	if b.err == nil {
+		for _, f := range b.committed {
+			f()
+		}
+	}
+	db.line.batch = nil
+	close(b.done)
+	db.line.exit()
+}
+
+func (db *DB) commit(b *batch) error {
+	t := &tx{ctx: context.Background(), conn: db.writer, memory: &db.memory}
+	if err := t.count(b.added); err != nil {
+		return err
+	}
+	return db.writer.run("COMMIT")
+}
+
+// version is the file's, as one connection sees it: it changes when another
+// connection has written.
+type version struct {
+	conn *sql.Conn
+	n    int64
+}
+
+// notice forgets what is in memory if anybody else has written to the file.
+func (db *DB) notice() error {
+	t := &tx{ctx: context.Background(), conn: db.writer}
+	now := version{conn: db.writer.sql}
+	if _, err := t.one("read the file's version", `PRAGMA data_version`, nil, []any{&now.n}); err != nil {
+		return err
+	}
+	if now.conn == db.version.conn && now.n != db.version.n {
+		db.forget()
+	}
+	db.version = now
+	return nil
+}

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"vigil/internal/tower"
+)
+
+// standIn waits until so many writers stand in line.
+func standIn(t *testing.T, db *DB, n int) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		db.line.mu.Lock()
+		got := len(db.line.waiting)
+		db.line.mu.Unlock()
+		if got >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Fatal("the writers did not come")
+}
+
+// together runs functions in one batch: behind one that does not end before all
+// others stand in line. The first is played first.
+func together(t *testing.T, db *DB, fs ...func(tower.Tx) error) []error {
+	t.Helper()
+	db.keeper.stop()
+	errs := make([]error, len(fs))
+	var work sync.WaitGroup
+	begun := make(chan struct{})
+	work.Go(func() {
+		errs[0] = db.Update(t.Context(), func(tx tower.Tx) error {
+			close(begun)
+			standIn(t, db, len(fs)-1)
+			return fs[0](tx)
+		})
+	})
+	<-begun
+	for i, f := range fs[1:] {
+		work.Go(func() { errs[i+1] = db.Update(t.Context(), f) })
+		if i+2 < len(fs) { // the last one lets the first go on
+			standIn(t, db, i+1)
+		}
+	}
+	work.Wait()
+	return errs
+}
+
+func name(key string) func(tower.Tx) error {
+	return func(tx tower.Tx) error { return tx.SetIdentity(key, "kept") }
+}
+
+func has(t *testing.T, db *DB, key string) bool {
+	t.Helper()
+	var value string
+	if err := db.View(t.Context(), func(tx tower.Tx) (err error) {
+		value, err = tx.Identity(key)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return value == "kept"
+}
+
+var errNo = errors.New("no")
+
+func refuse(key string) func(tower.Tx) error {
+	return func(tx tower.Tx) error { return errors.Join(tx.SetIdentity(key, "kept"), errNo) }
+}
+
+func TestOneFailureInABatchTouchesNoOther(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+		fs := []func(tower.Tx) error{name("a"), name("b"), refuse("c"), name("d")}
+		if first {
+			fs[0], fs[2] = fs[2], fs[0]
+		}
+		errs := together(t, db, fs...)
+		for i, err := range errs {
+			if want := map[bool]error{true: errNo}[(i == 2) != first && (i == 0) == first]; !errors.Is(err, want) {
+				t.Errorf("first %v: function %d: got %v, want %v", first, i, err, want)
+			}
+		}
+		for key, want := range map[string]bool{"a": true, "b": true, "c": false, "d": true} {
+			if has(t, db, key) != want {
+				t.Errorf("first %v: %s is kept: %v", first, key, !want)
+			}
+		}
+	}
+}
+
+func TestABatchIsOneCommit(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	commits := 0
+	count := func(tx tower.Tx) error {
+		x := tx.(*theirs)
+		x.committed = append(x.committed, func() { commits++ })
+		commits *= 10 // a commit between two functions would show
+		return nil
+	}
+	for i, err := range together(t, db, count, count, count) {
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if commits != 3 {
+		t.Errorf("got %d, want 3 functions committed after the last", commits)
+	}
+}
+
+type theirs = tx
+
+// SQLite undoes the whole transaction when a disk fails in one function: none of
+// those before may be told that it was kept, nor may one whose refusal came from
+// what they wrote.
+func TestAnUndoneBatchFailsForAll(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	errs := together(t, db, name("a"), refuse("b"), func(x tower.Tx) error {
+		return errors.Join(x.(*tx).conn.run("ROLLBACK"), errNo)
+	})
+	for i, err := range errs {
+		if err == nil || i < 2 && errors.Is(err, errNo) {
+			t.Errorf("function %d of an undone batch: %v", i, err)
+		}
+	}
+	if has(t, db, "a") || has(t, db, "b") {
+		t.Error("a part of an undone batch was kept")
+	}
+	if err := db.Update(t.Context(), name("c")); err != nil || !has(t, db, "c") {
+		t.Errorf("the next update: %v", err)
+	}
+}
+
+func TestAFunctionThatEndsItsGoroutineStopsNobody(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	errs := together(t, db, name("a"), func(x tower.Tx) error {
+		if err := x.SetIdentity("b", "kept"); err != nil {
+			t.Error(err)
+		}
+		runtime.Goexit()
+		return nil
+	}, name("c"))
+	if errs[0] != nil || errs[2] != nil || !has(t, db, "a") || has(t, db, "b") || !has(t, db, "c") {
+		t.Errorf("%v; a %v, b %v, c %v", errs, has(t, db, "a"), has(t, db, "b"), has(t, db, "c"))
+	}
+}
+
+func TestWhoGivesUpInLineLeavesNoGap(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "vigil.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.keeper.stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	var errGone, errLast error
+	err = db.Update(t.Context(), func(tx tower.Tx) error {
+		work.Go(func() { errGone = db.Update(ctx, name("gone")) })
+		standIn(t, db, 1)
+		work.Go(func() { errLast = db.Update(t.Context(), name("last")) })
+		standIn(t, db, 2)
+		cancel()
+		return tx.SetIdentity("first", "kept")
+	})
+	work.Wait()
+	if err != nil || !errors.Is(errGone, context.Canceled) || errLast != nil {
+		t.Errorf("got %v, %v, %v", err, errGone, errLast)
+	}
+	if !has(t, db, "first") || has(t, db, "gone") || !has(t, db, "last") {
+		t.Error("not what was told is kept")
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := db.Update(t.Context(), name("late")); !errors.Is(err, errClosed) {
+		t.Errorf("after the end: got %v, want %v", err, errClosed)
+	}
+}
