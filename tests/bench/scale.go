@@ -141,6 +141,7 @@ func (l *large) inProcess() (scan time.Duration) {
 
 func (l *large) scanTimes(db *store.DB) time.Duration {
 	l.Helper()
+	fresh, until := l.warmUp(db)
 	var strange []*chain.Block
 	for range scans {
 		strange = append(strange, strangeBlock())
@@ -148,17 +149,37 @@ func (l *large) scanTimes(db *store.DB) time.Duration {
 	var took []time.Duration
 	before := cpuUsed(syscall.RUSAGE_SELF)
 	for _, block := range strange {
-		start := time.Now()
-		l.check("scan", db.View(l.ctx, func(tx tower.Tx) error {
-			return watcher.Scan(tx, block, func(watcher.Match) error { return nil })
-		}))
-		took = append(took, time.Since(start))
+		took = append(took, l.scanOnce(db, block))
 	}
 	cpu := (cpuUsed(syscall.RUSAGE_SELF) - before) / scans
-	first, median := took[0], quantile(took, 0.5)
-	l.hold("3", "scan of 5,000 transactions, median (first; CPU)",
-		fmt.Sprintf("%s (%s; %s)", short(median), short(first), short(cpu)), "under 50 ms", median < 50*time.Millisecond)
+	median := quantile(took, 0.5)
+	l.hold("3", "scan of 5,000 transactions, median (CPU)",
+		fmt.Sprintf("%s (%s)", short(median), short(cpu)), "under 50 ms", median < 50*time.Millisecond)
+	l.tell("3", "first scan after a start / scans are under 50 ms after", "%s / %s", short(fresh), short(until))
 	return median
+}
+
+// warmUp scans until that is as fast as it should be, for a minute at most: what
+// speeds it up may be built after the start.
+func (l *large) warmUp(db *store.DB) (first, until time.Duration) {
+	l.Helper()
+	start := time.Now()
+	took := l.scanOnce(db, strangeBlock())
+	first = took
+	for took >= 50*time.Millisecond && time.Since(start) < time.Minute {
+		l.pause(200 * time.Millisecond)
+		took = l.scanOnce(db, strangeBlock())
+	}
+	return first, time.Since(start)
+}
+
+func (l *large) scanOnce(db *store.DB, block *chain.Block) time.Duration {
+	l.Helper()
+	start := time.Now()
+	l.check("scan", db.View(l.ctx, func(tx tower.Tx) error {
+		return watcher.Scan(tx, block, func(watcher.Match) error { return nil })
+	}))
+	return time.Since(start)
 }
 
 // strangeBlock is a block without a breach.
