@@ -39,6 +39,13 @@ var buildVigil = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	if raceEnabled {
+		// A program with the detector in it sleeps before it ends, a second if
+		// nobody says: every command that a test polls with would.
+		if os.Getenv("GORACE") == "" {
+			if err := os.Setenv("GORACE", "atexit_sleep_ms=50"); err != nil {
+				return "", err
+			}
+		}
 		return build(filepath.Join(root, ".cache", "vigil-race"), root, "./plugin", raceFlags...)
 	}
 	return build(filepath.Join(root, ".cache", "vigil"), root, "./plugin")

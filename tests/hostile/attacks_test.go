@@ -87,14 +87,14 @@ func attacks(u *underAttack) []attack {
 	greatBody := post("add_appointment", largestBody, full("{", " ")[:largestBody-100])
 	return []attack{
 		{"idle connections", 2500, 300 * ms, 2500, "connections", idle},
-		{"slow heads", 700, 300 * ms, 1000, "connections", slow("POST /register HTTP/1.1\r\nHost: x\r\nX: ")},
-		{"slow bodies", 700, 300 * ms, 1000, "connections", slow(greatBody)},
-		{"busy connections", 700, 100 * ms, 3000, "requests", ask(ping, 200*ms)},
-		{"large bodies", 64, 100 * ms, 300, "connections", large},
-		{"pipelined requests", 64, 100 * ms, 2000, "requests", pipeline(ping, garbage)},
-		{"cut connections", 64, 30 * ms, 2000, "connections", cut},
-		{"answers that are not read", 700, 300 * ms, 1000, "connections", deaf(u)},
-		{"heads at their limit", 64, 100 * ms, 1000, "requests", pipeline(greatHead)},
+		{"slow heads", 700, 300 * ms, 700, "connections", slow("POST /register HTTP/1.1\r\nHost: x\r\nX: ")},
+		{"slow bodies", 700, 300 * ms, 700, "connections", slow(greatBody)},
+		{"busy connections", 700, 100 * ms, 1500, "requests", ask(ping, 200*ms)},
+		{"large bodies", 64, 100 * ms, 150, "connections", large},
+		{"pipelined requests", 64, 100 * ms, 1000, "requests", pipeline(ping, garbage)},
+		{"cut connections", 64, 30 * ms, 500, "connections", cut},
+		{"answers that are not read", 700, 300 * ms, 700, "connections", deaf(u)},
+		{"heads at their limit", 64, 100 * ms, 500, "requests", pipeline(greatHead)},
 		{"bodies that try the parser", 9, 100 * ms, 200, "requests", pipeline(bodies()...)},
 	}
 }
