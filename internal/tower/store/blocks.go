@@ -16,8 +16,24 @@ func (t *tx) header(where string, args ...any) (h chain.Header, found bool, err 
 	return h, found, setHash(&h.Prev, prev)
 }
 
-// Tip implements tower.BlockStore.
-func (t *tx) Tip() (chain.Header, bool, error) { return t.header(`ORDER BY height DESC LIMIT 1`) }
+// Tip implements tower.BlockStore. Those who share a commit read it once.
+func (t *tx) Tip() (tip chain.Header, found bool, err error) {
+	if t.batch != nil && t.batch.tip != nil {
+		return *t.batch.tip, true, nil
+	}
+	tip, found, err = t.header(`ORDER BY height DESC LIMIT 1`)
+	if err == nil && found && t.batch != nil {
+		t.batch.tip = &tip
+	}
+	return tip, found, err
+}
+
+// moved is called before blocks are written.
+func (t *tx) moved() {
+	if t.batch != nil {
+		t.batch.tip = nil
+	}
+}
 
 // Lowest implements tower.BlockStore.
 func (t *tx) Lowest() (chain.Header, bool, error) { return t.header(`ORDER BY height LIMIT 1`) }
@@ -29,6 +45,7 @@ func (t *tx) Header(height uint32) (chain.Header, bool, error) {
 
 // PutBlock implements tower.BlockStore.
 func (t *tx) PutBlock(b *chain.Block, recent bool) error {
+	t.moved()
 	_, err := t.exec("store a block", `INSERT INTO blocks (height, hash, prev) VALUES (?, ?, ?)`,
 		b.Height, b.Hash[:], b.Prev[:])
 	if err != nil || !recent {
@@ -39,6 +56,7 @@ func (t *tx) PutBlock(b *chain.Block, recent bool) error {
 
 // DropAbove implements tower.BlockStore.
 func (t *tx) DropAbove(height uint32) error {
+	t.moved()
 	if _, err := t.exec("drop blocks", `DELETE FROM blocks WHERE height > ?`, height); err != nil {
 		return err
 	}
@@ -48,6 +66,7 @@ func (t *tx) DropAbove(height uint32) error {
 
 // CutBlocks implements tower.BlockStore.
 func (t *tx) CutBlocks(below uint32) error {
+	t.moved()
 	if _, err := t.exec("cut blocks", `DELETE FROM blocks WHERE height < ?`, below); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (c *conn) begin(ctx context.Context, how string) (err error) {
 		}
 		c.statements = map[string]*sql.Stmt{}
 	}
-	s, err := c.prepare(how)
+	s, err := c.prepare(how) //nolint:sqlclosecheck // the connection keeps it
 	if err == nil {
 		_, err = s.ExecContext(ctx)
 	}
@@ -48,7 +48,7 @@ func (c *conn) end() {
 // run executes a statement that nothing may interrupt: SQLite undoes a whole
 // transaction in which one was.
 func (c *conn) run(query string) error {
-	s, err := c.prepare(query)
+	s, err := c.prepare(query) //nolint:sqlclosecheck // the connection keeps it
 	if err == nil {
 		_, err = s.ExecContext(context.Background())
 	}

@@ -21,7 +21,7 @@ const (
 	// leastRoom is for how many keys a sieve is made at least.
 	leastRoom = 10_000
 	// spare is how many free pages may stay in the file.
-	spare = 1024
+	spare = 256
 )
 
 // keeper does what need not be done at once: it fills the memory and gives space

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 
@@ -33,9 +34,7 @@ const outputKeySize = chainhash.HashSize + 4
 // outputKey is an outpoint as a key of the sieve.
 func outputKey(o *wire.OutPoint) (key [outputKeySize]byte) {
 	copy(key[:], o.Hash[:])
-	for i := range 4 {
-		key[chainhash.HashSize+i] = byte(o.Index >> (8 * i))
-	}
+	binary.LittleEndian.PutUint32(key[chainhash.HashSize:], o.Index)
 	return key
 }
 

@@ -36,7 +36,7 @@ func (t *tx) Stats() (tower.Stats, error) {
 		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
 		                 ORDER BY tries DESC LIMIT 1), '')`,
 		[]any{
-			t.before + t.added,
+			t.uncounted(),
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
 			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
 		},
@@ -55,4 +55,12 @@ func (t *tx) Stats() (tower.Stats, error) {
 			return err
 		})
 	return s, err
+}
+
+// uncounted is how many appointments more there are than the totals have.
+func (t *tx) uncounted() int64 {
+	if t.batch == nil {
+		return 0
+	}
+	return t.batch.added + t.added
 }

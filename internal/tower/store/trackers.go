@@ -11,8 +11,14 @@ import (
 	"vigil/internal/tower/watcher"
 )
 
+// current is the judged height of the trackers that are judged up to one and the
+// same height, which is that of the totals: a block then moves all of them at
+// once. The others lag behind it. It is above all heights.
+const current = 1 << 32
+
 const selectTracker = `
-	SELECT t.id, dispute_txid, raw, dispute_height, encrypted_blob, spent_outputs, judged_height,
+	SELECT t.id, dispute_txid, raw, dispute_height, encrypted_blob, spent_outputs,
+	       CASE judged_height WHEN 4294967296 THEN (SELECT judged FROM totals) ELSE judged_height END,
 	       spend, spender_txid, spent_height, tries, tried_height, accepted, reason, doubtful
 	FROM trackers t
 	JOIN appointments a ON a.id = t.id
@@ -218,15 +224,58 @@ func (t *tx) Due(tip uint32, scope responder.Scope, after int64, limit int) ([]r
 
 // SetJudged implements responder.Store.
 func (t *tx) SetJudged(height uint32) error {
-	_, err := t.exec("set what is judged", `UPDATE trackers SET judged_height = ? WHERE judged_height = ?`,
-		height, int64(height)-1)
+	judged, err := t.judged()
+	if err != nil {
+		return err
+	}
+	to := int64(current)
+	switch {
+	case height < judged:
+		to = int64(height)
+	case height > judged:
+		if err := t.setJudged(height, judged+1 < height); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec("set what is judged", `UPDATE trackers SET judged_height = ? WHERE judged_height = ?`,
+		to, int64(height)-1)
 	return err
+}
+
+func (t *tx) judged() (height uint32, err error) {
+	_, err = t.one("read what is judged", `SELECT judged FROM totals`, nil, []any{&height})
+	return height, err
+}
+
+// setJudged moves the height of all that are current. Where that leaves heights
+// out, they stay where they are, and are current no more.
+func (t *tx) setJudged(height uint32, gap bool) error {
+	if gap {
+		_, err := t.exec("leave behind what is judged", `
+			UPDATE trackers SET judged_height = (SELECT judged FROM totals) WHERE judged_height = ?`, current)
+		if err != nil {
+			return err
+		}
+	}
+	n, err := t.exec("move what is judged", `UPDATE totals SET judged = ?`, height)
+	return one(n, err, "move what is judged")
 }
 
 // SkipJudging implements tower.BlockStore.
 func (t *tx) SkipJudging(height uint32) error {
-	_, err := t.exec("skip what can't be judged", `UPDATE trackers SET judged_height = ? WHERE judged_height < ?`,
-		height, height)
+	judged, err := t.judged()
+	if err != nil {
+		return err
+	}
+	to := int64(height)
+	if height >= judged {
+		to = current
+		if err := t.setJudged(height, false); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec("skip what can't be judged", `UPDATE trackers SET judged_height = ? WHERE judged_height < ?`,
+		to, height)
 	return err
 }
 
@@ -240,6 +289,17 @@ func (t *tx) Unjudged(tip uint32) (height uint32, found bool, err error) {
 
 // UndoAbove implements responder.Store.
 func (t *tx) UndoAbove(height uint32) error {
+	judged, err := t.judged()
+	if err != nil {
+		return err
+	}
+	to := int64(height)
+	if height < judged {
+		to = current
+		if err := t.setJudged(height, false); err != nil {
+			return err
+		}
+	}
 	var none chainhash.Hash
 	for _, undo := range []struct {
 		query string
@@ -248,7 +308,8 @@ func (t *tx) UndoAbove(height uint32) error {
 		{`UPDATE trackers SET spend = ?, spender_txid = ?, spent_height = 0, accepted = 0 WHERE spent_height > ?`,
 			[]any{responder.Unspent, none[:], height}},
 		{`UPDATE trackers SET dispute_height = 0 WHERE dispute_height > ?`, []any{height}},
-		{`UPDATE trackers SET judged_height = ? WHERE judged_height > ?`, []any{height, height}},
+		{`UPDATE trackers SET judged_height = ? WHERE judged_height > ? AND judged_height < ?`,
+			[]any{to, height, current}},
 		{`UPDATE trackers SET tried_height = 0 WHERE spend = ?`, []any{responder.Unspent}},
 	} {
 		if _, err := t.exec("undo a branch", undo.query, undo.args...); err != nil {

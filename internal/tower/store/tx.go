@@ -12,9 +12,9 @@ type tx struct {
 	ctx    context.Context //nolint:containedctx // a tx lives as long as the call that it serves
 	conn   *conn
 	memory *memory
-	// added is how many appointments more there are than at its beginning;
-	// before is what the batch had added then, not yet in the totals.
-	added, before int64
+	batch  *batch // nil in a view
+	// added is how many appointments more there are than at its beginning.
+	added int64
 	// committed is called once all of this is durable.
 	committed []func()
 }
@@ -42,7 +42,7 @@ func (t *tx) exec(what, query string, args ...any) (int64, error) {
 }
 
 func (t *tx) result(query string, args []any) (sql.Result, error) {
-	s, err := t.statement(query)
+	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (t *tx) result(query string, args []any) (sql.Result, error) {
 
 // one scans a single row; found is false where there is none.
 func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
-	s, err := t.statement(query)
+	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
 	if err == nil {
 		err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
 	}
@@ -66,7 +66,7 @@ func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
 
 // all calls scan for each row.
 func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.statement(query)
+	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

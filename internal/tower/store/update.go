@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vigil/internal/tower"
+	"vigil/internal/tower/chain"
 )
 
 // A batch is committed when nobody else waits, or when it is as large or as old
@@ -24,6 +25,7 @@ type batch struct {
 	// did, and so many were played.
 	open         bool
 	kept, played int
+	tip          *chain.Header // as the last of them left it, if it was read
 	added        int64
 	committed    []func()
 	done         chan struct{}
@@ -95,7 +97,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 		b.played++
 		db.proceed(b)
 	}()
-	t := &tx{ctx: ctx, conn: db.writer, memory: &db.memory, before: b.added}
+	t := &tx{ctx: ctx, conn: db.writer, memory: &db.memory, batch: b}
 	kept := false
 	defer func() {
 		if !kept {
@@ -130,6 +132,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 // undo takes back what one function did. Where nothing was kept before it, no
 // savepoint was needed: the whole transaction goes.
 func (db *DB) undo(b *batch) {
+	b.tip = nil
 	if b.kept == 0 {
 		db.writer.end()
 		b.open = false

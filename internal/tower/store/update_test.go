@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vigil/internal/tower"
+	"vigil/internal/tower/chain"
 )
 
 // standIn waits until so many writers stand in line.
@@ -180,5 +181,35 @@ func TestWhoGivesUpInLineLeavesNoGap(t *testing.T) {
 	}
 	if err := db.Update(t.Context(), name("late")); !errors.Is(err, errClosed) {
 		t.Errorf("after the end: got %v, want %v", err, errClosed)
+	}
+}
+
+// The tip that a batch remembers is that of the blocks as they are in it.
+func TestABatchKnowsItsTip(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	block := func(height uint32) *chain.Block {
+		b := &chain.Block{}
+		b.Height = height
+		return b
+	}
+	want := func(height uint32) func(tower.Tx) error {
+		return func(tx tower.Tx) error {
+			tip, found, err := tx.Tip()
+			if err != nil || found != (height > 0) || tip.Height != height {
+				t.Errorf("tip %d (%v, %v), want %d", tip.Height, found, err, height)
+			}
+			return err
+		}
+	}
+	put := func(height uint32, then error) func(tower.Tx) error {
+		return func(tx tower.Tx) error {
+			return errors.Join(want(height-1)(tx), tx.PutBlock(block(height), false), want(height)(tx), then)
+		}
+	}
+	drop := func(tx tower.Tx) error { return tx.DropAbove(1) }
+	for i, err := range together(t, db, want(0), put(1, nil), put(2, errNo), want(1), put(2, nil), want(2), drop, want(1)) {
+		if (err != nil) != (i == 2) {
+			t.Errorf("%d: %v", i, err)
+		}
 	}
 }

@@ -36,7 +36,14 @@ func (t *tx) PutUser(u gatekeeper.User) error {
 			VALUES (?, ?, ?, ?, ?)`, u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry)
 		return err
 	}
-	n, err := t.exec("update a user", `
+	n, err := t.exec("update a user's slots", `
+		UPDATE users SET available_slots = ?
+		WHERE id = ? AND dialect = ? AND subscription_start = ? AND subscription_expiry = ?`,
+		u.Slots, u.Row, u.Dialect, u.Start, u.Expiry)
+	if err != nil || n == 1 {
+		return err // the rest was so already, and its index need not be written
+	}
+	n, err = t.exec("update a user", `
 		UPDATE users SET dialect = ?, available_slots = ?, subscription_start = ?, subscription_expiry = ?
 		WHERE id = ?`, u.Dialect, u.Slots, u.Start, u.Expiry, u.Row)
 	return one(n, err, "update a user")
@@ -71,9 +78,9 @@ const expired = `
 
 // DropExpired implements gatekeeper.Store.
 func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
-	any, err := t.one("look for expired users", `SELECT 1 FROM users WHERE subscription_expiry <= ? LIMIT 1`,
+	some, err := t.one("look for expired users", `SELECT 1 FROM users WHERE subscription_expiry <= ? LIMIT 1`,
 		[]any{expiry}, []any{new(int)})
-	if err != nil || !any {
+	if err != nil || !some {
 		return 0, 0, err
 	}
 	slots := map[int64]uint32{}

@@ -12,7 +12,12 @@ INSERT INTO recent_blocks
 DROP TABLE recent_transactions;
 
 -- How many appointments there are: counting them takes as long as there are many.
-CREATE TABLE totals (appointments INTEGER NOT NULL);
-INSERT INTO totals SELECT COUNT(*) FROM appointments;
+-- And up to which height the trackers are judged whose own says 2^32: most are, and
+-- need not be rewritten with each block.
+CREATE TABLE totals (
+    appointments INTEGER NOT NULL,
+    judged       INTEGER NOT NULL
+);
+INSERT INTO totals SELECT (SELECT COUNT(*) FROM appointments), COALESCE((SELECT MAX(height) FROM blocks), 0);
 
 CREATE INDEX resolutions_by_spend ON resolutions (spend);
