@@ -101,7 +101,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 	kept := false
 	defer func() {
 		if !kept {
-			db.undo(b)
+			db.undo(b, err)
 		}
 	}()
 	if b.kept > 0 {
@@ -129,9 +129,9 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 	return nil
 }
 
-// undo takes back what one function did. Where nothing was kept before it, no
-// savepoint was needed: the whole transaction goes.
-func (db *DB) undo(b *batch) {
+// undo takes back what one function did, that failed for a reason. Where nothing was
+// kept before it, no savepoint was needed: the whole transaction goes.
+func (db *DB) undo(b *batch, why error) {
 	b.tip = nil
 	if b.kept == 0 {
 		db.writer.end()
@@ -142,9 +142,13 @@ func (db *DB) undo(b *batch) {
 		return
 	}
 	// SQLite undoes the whole transaction after some failures, as that of a
-	// disk: there is no savepoint then.
+	// disk: there is no savepoint then, and the reason is that of the others,
+	// too.
 	if err := errors.Join(db.writer.run("ROLLBACK TO one"), db.writer.run("RELEASE one")); err != nil {
-		b.fail(fmt.Errorf("undo: %w", err))
+		if why = named(why); !errors.Is(why, tower.ErrStore) {
+			why = fmt.Errorf("%w: %w", tower.ErrStore, errors.Join(why, err))
+		}
+		b.fail(fmt.Errorf("a batch was undone: %w", why))
 	}
 }
 

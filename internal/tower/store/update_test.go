@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -126,9 +127,14 @@ func TestAnUndoneBatchFailsForAll(t *testing.T) {
 		return errors.Join(x.(*tx).conn.run("ROLLBACK"), errNo)
 	})
 	for i, err := range errs {
-		if err == nil || i < 2 && errors.Is(err, errNo) {
+		if !errors.Is(err, tower.ErrStore) {
 			t.Errorf("function %d of an undone batch: %v", i, err)
 		}
+	}
+	full := fmt.Errorf("%w: %w", tower.ErrStore, tower.ErrFull)
+	errs = together(t, db, name("a"), func(x tower.Tx) error { return errors.Join(x.(*tx).conn.run("ROLLBACK"), full) })
+	if !errors.Is(errs[0], tower.ErrFull) {
+		t.Errorf("before a full disk: %v", errs[0])
 	}
 	if has(t, db, "a") || has(t, db, "b") {
 		t.Error("a part of an undone batch was kept")
