@@ -47,7 +47,8 @@ func DecryptBlob(d Dialect, dispute chainhash.Hash, blob []byte) ([]byte, error)
 type blobKey [chacha20poly1305.KeySize]byte
 
 func blobCipher(d Dialect, dispute chainhash.Hash) blobKey {
-	return sha256.Sum256(idBytes(d, dispute))
+	id := idBytes(d, dispute)
+	return sha256.Sum256(id[:])
 }
 
 var zeroNonce [chacha20poly1305.NonceSize]byte

@@ -18,7 +18,8 @@ type Locator [LocatorSize]byte
 // NewLocator returns the locator of a dispute transaction: the first 16 bytes
 // of its id as displayed (v1) or as serialised (any other dialect).
 func NewLocator(d Dialect, dispute chainhash.Hash) Locator {
-	return Locator(idBytes(d, dispute)[:LocatorSize])
+	id := idBytes(d, dispute)
+	return Locator(id[:LocatorSize])
 }
 
 // ParseLocator reads 32 hex digits of either case.
@@ -42,10 +43,9 @@ func LocatorFromBytes(b []byte) (Locator, error) {
 func (l Locator) String() string { return hex.EncodeToString(l[:]) }
 
 // idBytes returns the 32 bytes of a transaction id in the dialect's order.
-func idBytes(d Dialect, id chainhash.Hash) []byte {
-	b := slices.Clone(id[:])
+func idBytes(d Dialect, id chainhash.Hash) chainhash.Hash {
 	if d == V1 {
-		slices.Reverse(b)
+		slices.Reverse(id[:])
 	}
-	return b
+	return id
 }

@@ -127,7 +127,7 @@ func (s *breachScene) prepare(n int) (disputes, penalties []*wire.MsgTx) {
 		for i := range part {
 			dispute := s.twin.Wallet.PenaltyAt(fund, i)
 			disputes = append(disputes, dispute)
-			penalties = append(penalties, s.twin.Wallet.Penalty(dispute, harness.Fee))
+			penalties = append(penalties, s.twin.Wallet.OwnPenalty(dispute))
 		}
 	}
 	s.follow()

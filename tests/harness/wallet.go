@@ -73,6 +73,17 @@ func (w *Wallet) PenaltyAt(dispute *wire.MsgTx, output int) *wire.MsgTx {
 	return w.spendOutput(dispute, output, Fee, 1)
 }
 
+// OwnPenalty is a Penalty that pays to a script of its own, as that of each user
+// does: some nodes look through all transactions in the mempool that pay to the
+// same one.
+func (w *Wallet) OwnPenalty(dispute *wire.MsgTx) *wire.MsgTx {
+	w.t.Helper()
+	id := dispute.TxHash()
+	const witnessKeyHash, size = 0, 20 // BIP 141
+	script := append([]byte{witnessKeyHash, size}, id[:size]...)
+	return w.pay(wire.OutPoint{Hash: id}, dispute.TxOut[0], Fee, 1, script)
+}
+
 // LargePenalty is a Penalty with so many outputs, of 31 bytes each.
 func (w *Wallet) LargePenalty(dispute *wire.MsgTx, outputs int) *wire.MsgTx {
 	w.t.Helper()
@@ -110,10 +121,15 @@ func (w *Wallet) coinbase() (wire.OutPoint, *wire.TxOut) {
 // spend pays all of coin but the fee to the wallet, in equal parts.
 func (w *Wallet) spend(outpoint wire.OutPoint, coin *wire.TxOut, fee int64, outputs int) *wire.MsgTx {
 	w.t.Helper()
+	return w.pay(outpoint, coin, fee, outputs, w.script)
+}
+
+func (w *Wallet) pay(outpoint wire.OutPoint, coin *wire.TxOut, fee int64, outputs int, script []byte) *wire.MsgTx {
+	w.t.Helper()
 	tx := wire.NewMsgTx(2)
 	tx.AddTxIn(wire.NewTxIn(&outpoint, nil, nil))
 	for range outputs {
-		tx.AddTxOut(wire.NewTxOut((coin.Value-fee)/int64(outputs), w.script))
+		tx.AddTxOut(wire.NewTxOut((coin.Value-fee)/int64(outputs), script))
 	}
 	fetcher := txscript.NewCannedPrevOutputFetcher(coin.PkScript, coin.Value)
 	witness, err := txscript.WitnessSignature(tx, txscript.NewTxSigHashes(tx, fetcher), 0,

@@ -95,7 +95,7 @@ func (s *scene) prepare() {
 		for i := range n {
 			dispute := s.node.Wallet.PenaltyAt(fund, i)
 			s.disputes = append(s.disputes, dispute)
-			s.penalties = append(s.penalties, s.node.Wallet.Penalty(dispute, harness.Fee))
+			s.penalties = append(s.penalties, s.node.Wallet.OwnPenalty(dispute))
 		}
 	}
 }
