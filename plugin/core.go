@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"vigil/internal/operator"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 	"vigil/towerapi"
@@ -22,6 +23,12 @@ type core struct {
 // behindAlarm is how many blocks the tower may lag before it warns: more than
 // two in a row may come while one is being processed.
 const behindAlarm = 3
+
+// Ask answers the operator.
+func (c *core) Ask(ctx context.Context, method string, params []byte) ([]byte, error) {
+	desk := operator.Desk{Tower: c.Tower, Info: c.Info}
+	return desk.Ask(ctx, method, params)
+}
 
 // Info completes what the tower knows of itself.
 func (c *core) Info(ctx context.Context) (tower.Info, error) {

@@ -157,7 +157,7 @@ func (d *daemon) part(fail context.CancelCauseFunc, what string, run func()) fun
 func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Follower) error {
 	check := inspector.New(d.settings.limits)
 	core := &core{Tower: t, follower: f, daemon: d}
-	server := towerrpc.NewServer(core, check, d.log)
+	server := towerrpc.NewServer(core, core, check, d.log)
 	listener, err := towerrpc.Listen(d.path(socketFile))
 	if err != nil {
 		return err

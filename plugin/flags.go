@@ -13,9 +13,10 @@ import (
 // errHelp says that the help was asked for and printed.
 var errHelp = errors.New("help was printed")
 
-// parseFlags reads the flags of a command into options; help for a person goes
-// to out.
-func parseFlags(command, about string, args []string, list []option, out io.Writer) (raw, error) {
+// parseFlags reads the flags of a command into options, and what comes without a
+// name into those of positional, in order, before, between or after flags; help
+// for a person goes to out.
+func parseFlags(command, about string, args []string, list []option, positional []string, out io.Writer) (raw, error) {
 	r := defaults()
 	set := flag.NewFlagSet(command, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -25,15 +26,24 @@ func parseFlags(command, about string, args []string, list []option, out io.Writ
 			return nil
 		})
 	}
-	err := set.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil, errors.Join(errHelp, printHelp(command, about, list, out))
+	for _, o := range list {
+		r[o.name] = o.fallback
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: see `vigil %s --help`", err, command)
-	}
-	if set.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no option: see `vigil %s --help`", set.Arg(0), command)
+	for len(args) > 0 {
+		err := set.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, errors.Join(errHelp, printHelp(command, about, list, out))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: see `vigil %s --help`", err, command)
+		}
+		if args = set.Args(); len(args) == 0 {
+			break
+		}
+		if len(positional) == 0 {
+			return nil, fmt.Errorf("%.40q is one too many: see `vigil %s --help`", args[0], command)
+		}
+		r[positional[0]], positional, args = args[0], positional[1:], args[1:]
 	}
 	return r, nil
 }

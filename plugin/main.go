@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"vigil/internal/operator"
 )
 
 // version is set when a release is built.
@@ -55,10 +57,6 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	switch args[0] {
 	case "tower":
 		return towerCommand(ctx, args[1:], out)
-	case "info":
-		return infoCommand(ctx, args[1:], out)
-	case "breaches":
-		return breachesCommand(ctx, args[1:], out)
 	case "version", "--version":
 		_, err := fmt.Fprintln(out, version)
 		return err
@@ -66,6 +64,9 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		_, err := io.WriteString(out, usage)
 		return err
 	default:
+		if m, found := operator.Find(args[0]); found {
+			return askCommand(ctx, m, args[1:], out)
+		}
 		return fmt.Errorf("there is no command %q: see `vigil help`", args[0])
 	}
 }

@@ -8,15 +8,17 @@ import (
 
 	"vigil/inspector"
 	"vigil/internal/cln"
+	"vigil/internal/operator"
 	"vigil/internal/teos"
 	"vigil/internal/towerrpc"
 	"vigil/towerapi"
 )
 
 // methods are what lightningd offers to lightning-cli. The first four carry
-// the names of the protocol and answer what the HTTP API answers.
+// the names of the protocol and answer what the HTTP API answers; the others are
+// the operator's.
 func (n *node) methods() []cln.Method {
-	return []cln.Method{
+	list := []cln.Method{
 		n.method("register", "user_id",
 			"Start or extend a subscription for a public key (hex). Named, public_key instead of user_id registers a client of python-teos.",
 			[]string{"user_id"}, register),
@@ -29,12 +31,28 @@ func (n *node) methods() []cln.Method {
 		n.method("get_subscription_info", "signature",
 			"Ask for a subscription by the user's signature over \"get subscription info\".",
 			[]string{"signature"}, getSubscriptionInfo),
-		n.method("vigil-info", "",
-			"What this tower guards, how far it has seen, and what its operator should act on.",
-			nil, info),
-		n.method("vigil-breaches", "[state] [limit] [before]",
-			"The breaches that are being answered or are over, those of the newest appointments first, with tries, last refusal, and blocks left.",
-			[]string{"state", "limit", "before"}, breaches),
+	}
+	for _, m := range operator.Methods() {
+		list = append(list, n.method(prefix+m.Name, m.Usage(), m.About, names(m), question(m)))
+	}
+	return list
+}
+
+func names(m operator.Method) []string {
+	var list []string
+	for _, p := range m.Params {
+		list = append(list, p.Name)
+	}
+	return list
+}
+
+// question makes a method of the operator one that lightning-cli may call.
+func question(m operator.Method) inspect {
+	return func(_ *inspector.Inspector, params []byte) (request, error) {
+		_, err := m.Parse(params)
+		return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+			return c.Ask(ctx, m.Name, params)
+		}, err
 	}
 }
 
@@ -119,13 +137,6 @@ func getSubscriptionInfo(i *inspector.Inspector, params []byte) (request, error)
 		out, err := c.GetSubscriptionInfo(ctx, r)
 		return towerapi.NewSubscriptionInfo(out), err
 	}, err
-}
-
-func info(*inspector.Inspector, []byte) (request, error) {
-	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
-		out, err := c.Info(ctx)
-		return newInfoBody(out), err
-	}, nil
 }
 
 // toRPC makes a JSON-RPC error with the code of the user's dialect, as the

@@ -24,7 +24,7 @@ mainnet channels over this machine's bitcoind.`
 
 // towerCommand is `vigil tower`.
 func towerCommand(ctx context.Context, args []string, out io.Writer) error {
-	r, err := parseFlags("tower", aboutTower, args, offered(standalone), out)
+	r, err := parseFlags("tower", aboutTower, args, offered(standalone), nil, out)
 	if errors.Is(err, errHelp) {
 		return nil
 	}

@@ -75,7 +75,7 @@ func BenchmarkRegister(b *testing.B) { benchmark(b, "/register", registerBody) }
 func benchmark(b *testing.B, path string, body bodyOf) {
 	for _, clients := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("door/%d", clients), func(b *testing.B) {
-			server := towerrpc.NewServer(idleCore{}, inspector.New(benchLimits), slog.New(slog.DiscardHandler))
+			server := towerrpc.NewServer(idleCore{}, nil, inspector.New(benchLimits), slog.New(slog.DiscardHandler))
 			defer server.Stop(b.Context())
 			load(b, server.Client(), newUser(b, teos.V2), clients, path, body)
 		})

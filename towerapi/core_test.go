@@ -44,6 +44,7 @@ func (s *faultyStore) Update(ctx context.Context, f func(tower.Tx) error) error 
 // realTower is the whole core behind its gRPC: store, tower and follower over
 // a chain in memory.
 type realTower struct {
+	core *tower.Tower
 	*towerrpc.Client
 	t        testing.TB
 	chain    *chaintest.Chain
@@ -65,12 +66,13 @@ func newRealTower(t testing.TB, terms gatekeeper.Terms) *realTower {
 	noError(t, err)
 	r := &realTower{t: t, chain: chaintest.New(), store: &faultyStore{Store: db}}
 	core := tower.New(key, r.store, tower.Terms{Terms: terms, RecentBlocks: 100}, log)
+	r.core = core
 	noError(t, core.Claim(t.Context(), "regtest"))
 	r.follower, err = chain.NewFollower(r.chain, core, chain.Config{Network: "regtest", Poll: time.Minute, Log: log})
 	noError(t, err)
 
 	check := inspector.New(inspector.Limits{MinToSelfDelay: minDelay, MaxBlobSize: maxBlob})
-	server := towerrpc.NewServer(core, check, log)
+	server := towerrpc.NewServer(core, nil, check, log)
 	t.Cleanup(func() { server.Stop(context.Background()) })
 	r.Client = server.Client()
 	return r
@@ -98,8 +100,8 @@ func (r *realTower) catchUp() {
 	r.t.Helper()
 	r.follower.Hint()
 	until(r.t, "the tower to catch up", func() bool {
-		info, err := r.Info(r.t.Context())
-		return err == nil && info.Height == r.chain.Best().Height && r.Ping(r.t.Context(), false) == nil
+		tip, _, err := r.core.Tip(r.t.Context())
+		return err == nil && tip.Height == r.chain.Best().Height && r.Ping(r.t.Context(), false) == nil
 	})
 }
 
@@ -392,8 +394,6 @@ func TestReceipts(t *testing.T) {
 	core := newRealTower(t, terms)
 	core.chain.MineEmpty(5)
 	core.follow()
-	info, err := core.Info(t.Context())
-	noError(t, err)
 	door := start(t, core, Config{}, quick())
 	for _, d := range []teos.Dialect{teos.V1, teos.V2} {
 		u, a := newUser(t, d), appointment(1)
@@ -403,14 +403,14 @@ func TestReceipts(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 		registration := teos.RegistrationReceipt{User: u.id(), Slots: r.Slots, Start: r.Start, Expiry: r.Expiry}
-		signedBy(t, info.ID, registration.Message(d), r.Signature)
+		signedBy(t, core.core.ID(), registration.Message(d), r.Signature)
 		var accepted Accepted
 		noError(t, json.Unmarshal([]byte(door.post("/add_appointment", u.add(a)).raw), &accepted))
 		if accepted.Locator != a.Locator.String() || accepted.Slots != 2 || accepted.StartBlock != 5 || accepted.Expiry != 15 {
 			t.Fatalf("%+v", accepted)
 		}
 		receipt := teos.AppointmentReceipt{UserSignature: teos.Sign(u.key, a.Message()), StartBlock: accepted.StartBlock}
-		signedBy(t, info.ID, receipt.Message(d), accepted.Signature)
+		signedBy(t, core.core.ID(), receipt.Message(d), accepted.Signature)
 	}
 }
 

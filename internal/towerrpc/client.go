@@ -5,6 +5,7 @@ package towerrpc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -120,23 +121,12 @@ func (c *Client) Ping(ctx context.Context, write bool) error {
 	return fromStatus(err)
 }
 
-// Info tells the operator what the tower guards and how far it has seen.
-func (c *Client) Info(ctx context.Context) (tower.Info, error) {
-	out, err := c.admin.GetTowerInfo(ctx, &towerpb.GetTowerInfoRequest{})
+// Ask asks one of the operator's questions: a method of internal/operator with
+// its parameters, a JSON object. The answer is a JSON document.
+func (c *Client) Ask(ctx context.Context, method string, params []byte) (json.RawMessage, error) {
+	out, err := c.admin.Ask(ctx, &towerpb.AskRequest{Method: method, Params: params})
 	if err != nil {
-		return tower.Info{}, fromStatus(err)
+		return nil, fromStatus(err)
 	}
-	return infoFromPB(out)
-}
-
-// Breaches tells the operator how each breach is being answered, or how it
-// ended. The query must pass its Check.
-func (c *Client) Breaches(ctx context.Context, q tower.BreachQuery) (tower.BreachPage, error) {
-	out, err := c.admin.ListBreaches(ctx, &towerpb.ListBreachesRequest{
-		State: string(q.State), Before: q.Before, Limit: uint32(q.Limit), //nolint:gosec // 1 to MaxBreaches
-	})
-	if err != nil {
-		return tower.BreachPage{}, fromStatus(err)
-	}
-	return breachesFromPB(out)
+	return out.GetDocument(), nil
 }

@@ -3,7 +3,6 @@ package towerrpc
 import (
 	"bytes"
 	"errors"
-	"time"
 
 	"vigil/inspector"
 	"vigil/internal/teos"
@@ -105,41 +104,4 @@ func subscriptionFromPB(in *towerpb.GetSubscriptionInfoResponse) (tower.Subscrip
 		s.Locators = append(s.Locators, l)
 	}
 	return s, nil
-}
-
-func infoToPB(i tower.Info) *towerpb.GetTowerInfoResponse {
-	out := &towerpb.GetTowerInfoResponse{
-		TowerId: i.ID[:], Network: i.Network, Version: i.Version, Height: i.Height,
-		SourceHeight: i.SourceHeight, SourceError: i.SourceError, RecentFrom: i.RecentFrom,
-		Users: i.Users, Appointments: i.Appointments,
-		TrackersPending: i.Pending, TrackersConfirmed: i.Confirmed, TrackersRivalled: i.Rivalled,
-		BreachesResolved: i.Resolved, BreachesLost: i.Lost,
-		Since: i.Since.Unix(), Api: i.API, Warnings: i.Warnings,
-		TrackersRefused: i.Refused, Refusal: i.Refusal,
-		StoreError: i.StoreError,
-	}
-	for _, r := range i.Blind {
-		out.Blind = append(out.Blind, &towerpb.BlockRange{From: r.From, To: r.To})
-	}
-	return out
-}
-
-func infoFromPB(in *towerpb.GetTowerInfoResponse) (i tower.Info, err error) {
-	i = tower.Info{
-		Network: in.GetNetwork(), Version: in.GetVersion(), Height: in.GetHeight(),
-		SourceHeight: in.GetSourceHeight(), SourceError: in.GetSourceError(),
-		Since: time.Unix(in.GetSince(), 0).UTC(), API: in.GetApi(), Warnings: in.GetWarnings(),
-		StoreError: in.GetStoreError(),
-	}
-	i.Stats = tower.Stats{
-		Users: in.GetUsers(), Appointments: in.GetAppointments(),
-		Pending: in.GetTrackersPending(), Confirmed: in.GetTrackersConfirmed(), Rivalled: in.GetTrackersRivalled(),
-		Resolved: in.GetBreachesResolved(), Lost: in.GetBreachesLost(), RecentFrom: in.GetRecentFrom(),
-		Refused: in.GetTrackersRefused(), Refusal: in.GetRefusal(),
-	}
-	for _, r := range in.GetBlind() {
-		i.Blind = append(i.Blind, tower.Range{From: r.GetFrom(), To: r.GetTo()})
-	}
-	i.ID, err = teos.UserIDFromBytes(in.GetTowerId())
-	return i, err
 }

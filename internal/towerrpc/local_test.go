@@ -73,7 +73,7 @@ func TestNobodyWaitsLongerThanItsDeadline(t *testing.T) {
 // Calls that are under way may end, and no others begin.
 func TestStopLetsLocalCallsEnd(t *testing.T) {
 	core := newHung()
-	s := towerrpc.NewServer(core, towertest.Check(), towertest.Quiet())
+	s := towerrpc.NewServer(core, coreDesk(core), towertest.Check(), towertest.Quiet())
 	c, ctx := s.Client(), soon(t)
 	answer, stopped := make(chan error, 1), make(chan struct{})
 	go func() { answer <- c.Ping(ctx, true) }()
@@ -112,7 +112,7 @@ func TestStopEndsLocalCallsAtItsDeadline(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	s := towerrpc.NewServer(core, towertest.Check(), towertest.Quiet())
+	s := towerrpc.NewServer(core, coreDesk(core), towertest.Check(), towertest.Quiet())
 	answer := make(chan error, 1)
 	go func() { answer <- s.Client().Ping(t.Context(), false) }()
 	receive(t, entered)
@@ -120,4 +120,10 @@ func TestStopEndsLocalCallsAtItsDeadline(t *testing.T) {
 	cancel()
 	s.Stop(over)
 	wantCause(t, receive(t, answer), teos.Unavailable)
+}
+
+// coreDesk is a core that answers the operator, too, if it does.
+func coreDesk(core towerrpc.Core) towerrpc.Desk {
+	desk, _ := core.(towerrpc.Desk)
+	return desk
 }

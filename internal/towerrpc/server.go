@@ -34,8 +34,11 @@ type Core interface {
 	GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error)
 	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)
 	Ready(ctx context.Context, write bool) error
-	Info(ctx context.Context) (tower.Info, error)
-	Breaches(ctx context.Context, q tower.BreachQuery) (tower.BreachPage, error)
+}
+
+// Desk answers the operator: see internal/operator.
+type Desk interface {
+	Ask(ctx context.Context, method string, params []byte) (document []byte, err error)
 }
 
 // Server is the core's end.
@@ -45,15 +48,18 @@ type Server struct {
 	log   *slog.Logger
 }
 
-// NewServer returns a server of a core; Serve does its work.
-func NewServer(core Core, check *inspector.Inspector, log *slog.Logger) *Server {
+// NewServer returns a server of a core, and of a desk for the operator if there is
+// one; Serve does its work.
+func NewServer(core Core, desk Desk, check *inspector.Inspector, log *slog.Logger) *Server {
 	s := &Server{log: log}
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.guard),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage))
 	s.local = newLocal(s.guard)
 	for _, door := range []grpc.ServiceRegistrar{s.grpc, s.local} {
 		towerpb.RegisterTowerServiceServer(door, &towerService{core: core, check: check})
-		towerpb.RegisterAdminServiceServer(door, &adminService{core: core})
+		if desk != nil {
+			towerpb.RegisterAdminServiceServer(door, &adminService{desk: desk})
+		}
 	}
 	return s
 }

@@ -5,7 +5,6 @@ import (
 
 	"vigil/inspector"
 	"vigil/internal/teos"
-	"vigil/internal/tower"
 	"vigil/internal/towerpb"
 )
 
@@ -88,23 +87,13 @@ func (s *towerService) Ping(ctx context.Context, in *towerpb.PingRequest) (*towe
 // adminService serves the operator.
 type adminService struct {
 	towerpb.UnimplementedAdminServiceServer
-	core Core
+	desk Desk
 }
 
-func (s *adminService) GetTowerInfo(ctx context.Context, _ *towerpb.GetTowerInfoRequest) (*towerpb.GetTowerInfoResponse, error) {
-	info, err := s.core.Info(ctx)
+func (s *adminService) Ask(ctx context.Context, in *towerpb.AskRequest) (*towerpb.AskResponse, error) {
+	document, err := s.desk.Ask(ctx, in.GetMethod(), in.GetParams())
 	if err != nil {
 		return nil, err
 	}
-	return infoToPB(info), nil
-}
-
-func (s *adminService) ListBreaches(ctx context.Context, in *towerpb.ListBreachesRequest) (*towerpb.ListBreachesResponse, error) {
-	page, err := s.core.Breaches(ctx, tower.BreachQuery{
-		State: tower.BreachState(in.GetState()), Before: in.GetBefore(), Limit: int(in.GetLimit()),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return breachesToPB(page), nil
+	return &towerpb.AskResponse{Document: document}, nil
 }

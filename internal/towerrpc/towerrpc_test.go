@@ -34,12 +34,16 @@ var alice = towertest.NewUser(1, teos.V2)
 type scripted struct {
 	towerrpc.Core
 	ready func(ctx context.Context, write bool) error
-	info  tower.Info
 }
 
 func (s *scripted) Ready(ctx context.Context, write bool) error { return s.ready(ctx, write) }
 
-func (s *scripted) Info(context.Context) (tower.Info, error) { return s.info, nil }
+func (s *scripted) Ask(_ context.Context, method string, params []byte) ([]byte, error) {
+	if method != "info" {
+		return nil, teos.Errorf(teos.WrongType, "there is no method %q", method)
+	}
+	return append([]byte(`{"asked": `), append(params, '}')...), nil
+}
 
 func (s *scripted) AddAppointment(context.Context, inspector.AddAppointment) (tower.Acceptance, error) {
 	return tower.Acceptance{}, errors.New("open /secret: denied")
@@ -77,7 +81,7 @@ func open(t *testing.T, core towerrpc.Core, socket string) (*log, *towerrpc.Serv
 		t.Fatal(err)
 	}
 	out := new(log)
-	s := towerrpc.NewServer(core, towertest.Check(), slog.New(slog.NewTextHandler(out, nil)))
+	s := towerrpc.NewServer(core, coreDesk(core), towertest.Check(), slog.New(slog.NewTextHandler(out, nil)))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -352,36 +356,16 @@ func wholeWay(t *testing.T, way string) {
 			t.Errorf("dialect %v, %v, want %v", d, err, want)
 		}
 	}
-	info, err := c.Info(soon(t))
-	must(t, err)
-	if want, err := core.Info(t.Context()); err != nil || !reflect.DeepEqual(info, want) {
-		t.Errorf("got %+v, want %+v, %v", info, want, err)
-	}
 }
 
-func TestEveryFieldOfInfoCrosses(t *testing.T) {
-	want := tower.Info{
-		ID: alice.ID(), Network: "regtest", Version: "v1",
-		Stats: tower.Stats{
-			Users: 1, Appointments: 2, Pending: 3, Confirmed: 4, Rivalled: 5, Resolved: 6, Lost: 7, RecentFrom: 8,
-			Refused: 16, Refusal: "fee",
-			Blind: []tower.Range{{From: 9, To: 10}, {From: 11, To: 12}},
-		},
-		Height: 13, SourceHeight: 14, SourceError: "down", StoreError: "full", Since: time.Unix(15, 0).UTC(),
-		API: []string{"127.0.0.1:9814"}, Warnings: []string{"act"},
-	}
-	for _, v := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Stats)} {
-		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
-				t.Fatalf("this test leaves %s empty", v.Type().Field(i).Name)
-			}
+func TestTheOperatorsQuestionsCross(t *testing.T) {
+	bothWays(t, &scripted{}, func(t *testing.T, c *towerrpc.Client, _ *log) {
+		got, err := c.Ask(soon(t), "info", []byte(`{"a":"b"}`))
+		if want := `{"asked": {"a":"b"}}`; err != nil || string(got) != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
 		}
-	}
-	bothWays(t, &scripted{info: want}, func(t *testing.T, c *towerrpc.Client, _ *log) {
-		got, err := c.Info(soon(t))
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, want %+v, %v", got, want, err)
-		}
+		_, err = c.Ask(soon(t), "other", nil)
+		wantCause(t, err, teos.WrongType)
 	})
 }
 

@@ -98,7 +98,7 @@ func (b *bench) open(t *tower.Tower, dir string) (address string) {
 	quiet := slog.New(slog.DiscardHandler)
 	listener, err := towerrpc.Listen(filepath.Join(dir, "vigil.sock"))
 	b.check("listen", err)
-	server := towerrpc.NewServer(t, check, quiet)
+	server := towerrpc.NewServer(t, nil, check, quiet)
 	address = harness.FreeAddress(b)
 	api := towerapi.New(server.Client(), check, towerapi.Config{Bind: address, Codes: teos.V2, Log: quiet})
 

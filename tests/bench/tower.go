@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"time"
@@ -59,8 +60,9 @@ func (b *bench) settle(t *served, height int) {
 	b.check("dial the inner door", err)
 	defer inner.Close()
 	ok := harness.Eventually(b.ctx, 10*time.Minute, func() bool {
-		info, err := inner.Info(b.ctx)
-		return err == nil && int(info.Height) >= height
+		var info struct{ Height int }
+		answer, err := inner.Ask(b.ctx, "info", nil)
+		return err == nil && json.Unmarshal(answer, &info) == nil && info.Height >= height
 	})
 	if !ok {
 		b.Fatalf("waited ten minutes for the tower to process block %d", height)

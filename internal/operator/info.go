@@ -1,79 +1,23 @@
-package main
+package operator
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"path/filepath"
 	"time"
 
 	"vigil/internal/tower"
-	"vigil/internal/towerrpc"
 )
 
-// infoTimeout bounds what asks a running tower.
-const infoTimeout = 10 * time.Second
+var infoMethods = []Method{{
+	Name:  "info",
+	About: "What this tower guards, how far it has seen, and what its operator should act on.",
+	Answer: func(ctx context.Context, d *Desk, _ Args) (any, error) {
+		info, err := d.Info(ctx)
+		return newInfo(info), err
+	},
+}}
 
-const aboutInfo = `Asks the tower that runs in a data directory what it guards and how far it
-has seen, and prints what the method vigil-info answers, as JSON. For a tower
-inside a node the directory is vigil in lightningd's network directory, as in
-  vigil info --data-dir ~/.lightning/bitcoin/vigil`
-
-// infoCommand is `vigil info`.
-func infoCommand(ctx context.Context, args []string, out io.Writer) error {
-	r, err := parseFlags("info", aboutInfo, args, pick("network", "data-dir"), out)
-	if errors.Is(err, errHelp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return ask(ctx, r, out, func(ctx context.Context, c *towerrpc.Client) (any, error) {
-		info, err := c.Info(ctx)
-		return newInfoBody(info), err
-	})
-}
-
-// ask asks the tower that runs in a data directory and prints its answer.
-func ask(ctx context.Context, r raw, out io.Writer, call request) error {
-	if canonical(r["network"]) == "" {
-		return fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
-	}
-	dir, err := dataDir(r)
-	if err != nil {
-		return err
-	}
-	client, err := towerrpc.Dial(filepath.Join(dir, socketFile))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
-	defer cancel()
-	answer, err := call(ctx, client)
-	if err = errors.Join(err, client.Close()); err != nil {
-		return fmt.Errorf("no tower answers in %s: is it running, and is this its directory (--data-dir, --network)?", dir)
-	}
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "   ")
-	return encoder.Encode(answer)
-}
-
-func pick(names ...string) []option {
-	var list []option
-	for _, name := range names {
-		for _, o := range options {
-			if o.name == name {
-				list = append(list, o)
-			}
-		}
-	}
-	return list
-}
-
-// infoBody is what vigil-info answers. Heights are block heights.
-type infoBody struct {
+// Info is what info answers. Heights are block heights.
+type Info struct {
 	TowerID      string       `json:"tower_id"`
 	Network      string       `json:"network"`
 	Version      string       `json:"version"`
@@ -111,8 +55,8 @@ var cannot = []string{
 	"answer with states from before the client registered",
 }
 
-func newInfoBody(i tower.Info) infoBody {
-	b := infoBody{
+func newInfo(i tower.Info) Info {
+	b := Info{
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version, API: orEmpty(i.API),
 		Height: i.Height, SourceHeight: i.SourceHeight, SourceError: i.SourceError, StoreError: i.StoreError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},

@@ -1,0 +1,3 @@
+package operator
+
+var proofMethods []Method

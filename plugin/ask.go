@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vigil/internal/operator"
+	"vigil/internal/teos"
+	"vigil/internal/towerrpc"
+)
+
+// askTimeout bounds what asks a running tower.
+const askTimeout = 30 * time.Second
+
+// maxFile bounds a file that is sent as a parameter, in bytes.
+const maxFile = 8 << 20
+
+// askCommand is `vigil NAME` for each of the operator's methods.
+func askCommand(ctx context.Context, m operator.Method, args []string, out io.Writer) error {
+	r, err := parseFlags(m.Name, m.About, args, questionFlags(m), names(m), out)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	params, err := questionParams(m, r)
+	if err != nil {
+		return err
+	}
+	return ask(ctx, r, m.Name, params, out)
+}
+
+// questionFlags are the options of such a command: the parameters, and what finds
+// the tower.
+func questionFlags(m operator.Method) []option {
+	var list []option
+	for _, p := range m.Params {
+		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About})
+	}
+	return append(list, pick("network", "data-dir")...)
+}
+
+func questionParams(m operator.Method, r raw) ([]byte, error) {
+	given := map[string]string{}
+	for _, p := range m.Params {
+		value := r[p.Name]
+		if p.File && value != "" {
+			content, err := readFile(value)
+			if err != nil {
+				return nil, err
+			}
+			value = content
+		}
+		given[p.Name] = value
+	}
+	params, err := json.Marshal(given)
+	if err != nil {
+		return nil, err
+	}
+	_, err = m.Parse(params)
+	return params, err
+}
+
+// readFile reads a file, or with "-" what is on standard input.
+func readFile(name string) (string, error) {
+	in := io.Reader(os.Stdin)
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the operator's own file
+		if err != nil {
+			return "", err
+		}
+		defer file.Close()
+		in = file
+	}
+	content, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxFile)
+	}
+	return string(content), err
+}
+
+// ask asks the tower that runs in a data directory and prints its answer.
+func ask(ctx context.Context, r raw, method string, params []byte, out io.Writer) error {
+	if canonical(r["network"]) == "" {
+		return fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
+	}
+	dir, err := dataDir(r)
+	if err != nil {
+		return err
+	}
+	client, err := towerrpc.Dial(filepath.Join(dir, socketFile))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answer, err := client.Ask(ctx, method, params)
+	if err = errors.Join(err, client.Close()); err != nil {
+		if e := teos.AsError(err); e.Cause != teos.Unavailable {
+			return err
+		}
+		return fmt.Errorf("%w (in %s: is it running, and is this its directory: --data-dir, --network?)", err, dir)
+	}
+	return printJSON(out, answer)
+}
+
+func printJSON(out io.Writer, document json.RawMessage) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, document, "", "   "); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, b.String())
+	return err
+}
+
+func pick(names ...string) []option {
+	var list []option
+	for _, name := range names {
+		for _, o := range options {
+			if o.name == name {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
+}
