@@ -115,13 +115,33 @@ bench-full: ## The same with 10,000 breaches in three blocks.
 bench-scale: ## Measure stores of up to SCALE (10,000,000) appointments, built once.
 	go run ./tests/bench -scale $(SCALE) -doc docs/performance.md
 
+# Platforms of a release: GOOS-GOARCH, arm with its version.
+PLATFORMS := linux-amd64 linux-arm64 linux-armv6 darwin-amd64 darwin-arm64
+
 .PHONY: release
-release: ## Build static binaries for all platforms into dist/, with SHA256SUMS.
-	rm -rf dist
-	GOOS=linux GOARCH=amd64 $(GOBUILD) -o dist/vigil-linux-amd64 ./plugin
-	GOOS=linux GOARCH=arm64 $(GOBUILD) -o dist/vigil-linux-arm64 ./plugin
-	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o dist/vigil-linux-armv6 ./plugin
-	cd dist && sha256sum vigil-* > SHA256SUMS && cat SHA256SUMS
+release: $(BIN)/cyclonedx-gomod ## Build static, reproducible binaries for all platforms into dist/, with SBOM, manual, completion and SHA256SUMS.
+	rm -rf dist && mkdir dist
+	for platform in $(PLATFORMS); do \
+		os=$${platform%-*} arch=$${platform#*-}; \
+		echo "building dist/vigil-$$platform"; \
+		GOOS=$$os GOARCH=$${arch%v6} GOARM=6 $(GOBUILD) -o dist/vigil-$$platform ./plugin; \
+	done
+	$(BIN)/cyclonedx-gomod app -json -std -licenses -noserial -notimestamp -main plugin -output dist/vigil.cdx.json .
+	$(GOBUILD) -o dist/.vigil ./plugin
+	dist/.vigil manual > dist/vigil.1
+	for shell in bash zsh fish; do dist/.vigil completion $$shell > dist/vigil.$$shell; done
+	rm dist/.vigil
+	cp LICENSE contrib/systemd/vigil.service contrib/systemd/vigil.conf dist/
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: check-reproducible
+check-reproducible: ## Fail if a build in another directory gives another binary.
+	rm -rf .cache/again && mkdir -p .cache/again
+	git ls-files -z | xargs -0 cp --parents -t .cache/again
+	$(GOBUILD) -o .cache/vigil-here ./plugin
+	cd .cache/again && GOCACHE=$(CURDIR)/.cache/again-cache $(GOBUILD) -o ../vigil-there ./plugin
+	cmp .cache/vigil-here .cache/vigil-there
+	rm -rf .cache/again .cache/vigil-here .cache/vigil-there
 
 .PHONY: clean
 clean: ## Remove what was built; tools and test nodes stay in .cache.
@@ -129,6 +149,7 @@ clean: ## Remove what was built; tools and test nodes stay in .cache.
 
 $(BIN)/protoc-gen-go: TOOL = google.golang.org/protobuf/cmd/protoc-gen-go
 $(BIN)/protoc-gen-go-grpc: TOOL = google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(BIN)/cyclonedx-gomod: TOOL = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 $(BIN)/golangci-lint: TOOL = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(BIN)/govulncheck: TOOL = golang.org/x/vuln/cmd/govulncheck
 $(BIN)/%: .ci/tools/go.mod

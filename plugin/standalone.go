@@ -24,7 +24,12 @@ mainnet channels over this machine's bitcoind.`
 
 // towerCommand is `vigil tower`.
 func towerCommand(ctx context.Context, args []string, out io.Writer) error {
-	r, err := parseFlags("tower", aboutTower, args, offered(standalone), nil, out)
+	known := offered(standalone)
+	conf, err := confFlags(args, known)
+	if err != nil {
+		return err
+	}
+	r, err := parseFlags("tower", aboutTower, append(conf, args...), append(known, confOption), nil, out)
 	if errors.Is(err, errHelp) {
 		return nil
 	}
