@@ -74,6 +74,10 @@ func (r GetAppointment) Written() string { return r.written }
 // Signature returns the user's signature over the question.
 func (r GetAppointment) Signature() teos.Signature { return r.signature }
 
+// DeleteAppointment is a checked request to end an appointment: it has what a
+// question for it has.
+type DeleteAppointment struct{ GetAppointment }
+
 // GetSubscriptionInfo is a checked question for a subscription.
 type GetSubscriptionInfo struct {
 	signature teos.Signature

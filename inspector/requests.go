@@ -126,6 +126,12 @@ func (i *Inspector) GetAppointment(body []byte) (GetAppointment, error) {
 	return GetAppointment{locator: locator, written: string(written), signature: signature}, err
 }
 
+// DeleteAppointment checks {"locator", "signature"}.
+func (i *Inspector) DeleteAppointment(body []byte) (DeleteAppointment, error) {
+	r, err := i.GetAppointment(body)
+	return DeleteAppointment{r}, err
+}
+
 // GetSubscriptionInfo checks {"signature"}.
 func (i *Inspector) GetSubscriptionInfo(body []byte) (GetSubscriptionInfo, error) {
 	o, err := parseObject(body)

@@ -59,6 +59,12 @@ func (i *Inspector) GetAppointmentOf(locator []byte, written string, signature [
 	return GetAppointment{locator: l, written: written, signature: s}, nil
 }
 
+// DeleteAppointmentOf checks a request to end an appointment.
+func (i *Inspector) DeleteAppointmentOf(locator []byte, written string, signature []byte) (DeleteAppointment, error) {
+	r, err := i.GetAppointmentOf(locator, written, signature)
+	return DeleteAppointment{r}, err
+}
+
 // GetSubscriptionInfoOf checks a question for a subscription.
 func (i *Inspector) GetSubscriptionInfoOf(signature []byte) (GetSubscriptionInfo, error) {
 	s, err := signatureOf(signature)

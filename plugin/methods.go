@@ -14,7 +14,7 @@ import (
 	"vigil/towerapi"
 )
 
-// methods are what lightningd offers to lightning-cli. The first four carry
+// methods are what lightningd offers to lightning-cli. The first five carry
 // the names of the protocol and answer what the HTTP API answers; the others are
 // the operator's.
 func (n *node) methods() []cln.Method {
@@ -28,6 +28,9 @@ func (n *node) methods() []cln.Method {
 		n.method("get_appointment", "locator signature",
 			"Ask for an appointment: its locator and the user's signature over \"get appointment LOCATOR\".",
 			[]string{"locator", "signature"}, getAppointment),
+		n.method("delete_appointment", "locator signature",
+			"End an appointment, and get its slots back: its locator and the user's signature over \"delete appointment LOCATOR\".",
+			[]string{"locator", "signature"}, deleteAppointment),
 		n.method("get_subscription_info", "signature",
 			"Ask for a subscription by the user's signature over \"get subscription info\".",
 			[]string{"signature"}, getSubscriptionInfo),
@@ -128,6 +131,14 @@ func getAppointment(i *inspector.Inspector, params []byte) (request, error) {
 	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
 		out, err := c.GetAppointment(ctx, r)
 		return towerapi.NewFound(out), err
+	}, err
+}
+
+func deleteAppointment(i *inspector.Inspector, params []byte) (request, error) {
+	r, err := i.DeleteAppointment(params)
+	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+		out, err := c.DeleteAppointment(ctx, r)
+		return towerapi.NewDeleted(out), err
 	}, err
 }
 

@@ -86,6 +86,7 @@ func TestOptionNamesCollideWithNoOthers(t *testing.T) {
 	}
 	own := map[string]bool{
 		"register": true, "add_appointment": true, "get_appointment": true, "get_subscription_info": true,
+		"delete_appointment": true,
 	}
 	for _, m := range newNode().plugin.Methods {
 		if !own[m.Name] && !strings.HasPrefix(m.Name, "vigil-") {

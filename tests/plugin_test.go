@@ -38,7 +38,7 @@ func TestManifestNames(t *testing.T) {
 	if err := json.Unmarshal(node.Manifest(), &manifest); err != nil {
 		t.Fatal(err)
 	}
-	protocol := []string{"register", "add_appointment", "get_appointment", "get_subscription_info"}
+	protocol := []string{"register", "add_appointment", "get_appointment", "delete_appointment", "get_subscription_info"}
 	for _, method := range manifest.Methods {
 		if !slices.Contains(protocol, method.Name) && !strings.HasPrefix(method.Name, "vigil-") {
 			t.Errorf("method %q has no prefix", method.Name)

@@ -90,6 +90,18 @@ func NewFound(w tower.Watched) Found {
 	}}
 }
 
+// Deleted is the answer to delete_appointment.
+type Deleted struct {
+	Locator string `json:"locator"`
+	Slots   uint32 `json:"available_slots"`
+	Expiry  uint32 `json:"subscription_expiry"`
+}
+
+// NewDeleted makes the answer from a deletion.
+func NewDeleted(d tower.Deletion) Deleted {
+	return Deleted{Locator: d.Locator.String(), Slots: d.Slots, Expiry: d.Expiry}
+}
+
 // SubscriptionInfo is the answer to get_subscription_info. Both lists are the
 // same, each under one dialect's name.
 type SubscriptionInfo struct {

@@ -228,6 +228,13 @@ func triggered(t *testing.T, core *realTower, door *running, d teos.Dialect) {
 		t.Fatalf("after the breach: %v", r)
 	}
 	want{400, -9, 400, 35}.check(t, door.post("/add_appointment", u.add(a)), d)
+	want{400, -9, 400, 35}.check(t, door.post("/delete_appointment", u.remove(a.Locator)), d)
+
+	spare := appointment(200 + byte(d))
+	door.post("/add_appointment", u.add(spare)).is(t, http.StatusOK, 0)
+	want{404, 36, 401, 7}.check(t, door.post("/delete_appointment", u.get(spare.Locator)), d) // signed to get
+	door.post("/delete_appointment", u.remove(spare.Locator)).is(t, http.StatusOK, 0)
+	want{404, 36, 404, 36}.check(t, door.post("/delete_appointment", u.remove(spare.Locator)), d)
 }
 
 func hexBlob(n byte) string { return hex.EncodeToString(appointment(n).EncryptedBlob) }

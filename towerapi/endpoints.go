@@ -65,16 +65,19 @@ func (s *Server) routes(appointments, most int) map[string]endpoint {
 		method: http.MethodPost, maxBody: maxQuery,
 		turns: make(turns, most), queue: s.timing.queue, refuse: s.refuse,
 	}
-	register, get, info, ping := query, query, query, query
+	register, get, remove, info, ping := query, query, query, query, query
 	register.call = method(s.check.Register, s.tower.Register, NewRegistered)
 	get.call = method(s.check.GetAppointment, s.tower.GetAppointment, NewFound)
 	get.refuse = s.refuseFound
 	get.large = make(turns, most)
+	remove.call = method(s.check.DeleteAppointment, s.tower.DeleteAppointment, NewDeleted)
+	remove.refuse = s.refuseFound
 	info.call = method(s.check.GetSubscriptionInfo, s.tower.GetSubscriptionInfo, NewSubscriptionInfo)
 	info.large = make(turns, max(1, most/8)) // there are 70 bytes for each appointment of a user
 	ping.method, ping.call = http.MethodGet, s.ping
 	return map[string]endpoint{
 		"/add_appointment": add, "/register": register, "/get_appointment": get,
+		"/delete_appointment":    remove,
 		"/get_subscription_info": info, "/ping": ping,
 	}
 }

@@ -53,6 +53,10 @@ func (f *fakeTower) GetAppointment(context.Context, inspector.GetAppointment) (t
 	return tower.Watched{}, nil
 }
 
+func (f *fakeTower) DeleteAppointment(context.Context, inspector.DeleteAppointment) (tower.Deletion, error) {
+	return tower.Deletion{}, nil
+}
+
 func (f *fakeTower) GetSubscriptionInfo(ctx context.Context, _ inspector.GetSubscriptionInfo) (tower.Subscription, error) {
 	if f.info != nil {
 		return f.info(ctx)
@@ -319,6 +323,10 @@ func (u user) add(a teos.Appointment) string {
 
 func (u user) get(l teos.Locator) string {
 	return fmt.Sprintf(`{"locator":%q,"signature":%q}`, l, teos.Sign(u.key, teos.GetAppointmentMessage(l.String())))
+}
+
+func (u user) remove(l teos.Locator) string {
+	return fmt.Sprintf(`{"locator":%q,"signature":%q}`, l, teos.Sign(u.key, teos.DeleteAppointmentMessage(l.String())))
 }
 
 func (u user) info() string {

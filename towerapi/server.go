@@ -34,6 +34,7 @@ type Tower interface {
 	Register(ctx context.Context, r inspector.Register) (tower.Registration, error)
 	AddAppointment(ctx context.Context, r inspector.AddAppointment) (tower.Acceptance, error)
 	GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error)
+	DeleteAppointment(ctx context.Context, r inspector.DeleteAppointment) (tower.Deletion, error)
 	GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error)
 	// Dialect returns the dialect of a user, unknown if there is no such user.
 	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)

@@ -36,6 +36,12 @@ func GetAppointmentMessage(locator string) []byte {
 	return []byte("get appointment " + locator)
 }
 
+// DeleteAppointmentMessage returns what the user signs to end an appointment,
+// whose locator is written in hex.
+func DeleteAppointmentMessage(locator string) []byte {
+	return []byte("delete appointment " + locator)
+}
+
 // SubscriptionInfoMessage returns what the user signs to ask for the state of
 // the subscription.
 func SubscriptionInfoMessage() []byte {

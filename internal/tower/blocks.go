@@ -181,10 +181,7 @@ func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32, j *journal) 
 	if err := tx.AddResolution(r); err != nil {
 		return err
 	}
-	if err := tx.DropAppointment(tr.Row); err != nil {
-		return err
-	}
-	return tx.Refund(a.UserRow, a.Slots())
+	return forget(tx, a)
 }
 
 // Disconnect implements chain.Tower: everything above the fork is undone, and

@@ -40,7 +40,7 @@ type Watched struct {
 
 // GetAppointment returns a user's appointment and what became of it.
 func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) (w Watched, err error) {
-	signers, err := askers(r)
+	signers, err := askers(r, teos.GetAppointmentMessage)
 	if err != nil {
 		return Watched{}, err
 	}
@@ -62,16 +62,17 @@ func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) 
 	return w, err
 }
 
-// askers returns who may have signed a question: over the locator as it was
-// written, or, where that has upper-case digits, over the lower-case text.
-func askers(r inspector.GetAppointment) ([]teos.UserID, error) {
-	signer, err := signerOf(teos.GetAppointmentMessage(r.Written()), r.Signature())
+// askers returns who may have signed a message about an appointment: over the
+// locator as it was written, or, where that has upper-case digits, over the
+// lower-case text.
+func askers(r inspector.GetAppointment, message func(locator string) []byte) ([]teos.UserID, error) {
+	signer, err := signerOf(message(r.Written()), r.Signature())
 	if err != nil {
 		return nil, err
 	}
 	signers := []teos.UserID{signer}
 	if lower := r.Locator().String(); lower != r.Written() {
-		if signer, err = signerOf(teos.GetAppointmentMessage(lower), r.Signature()); err == nil {
+		if signer, err = signerOf(message(lower), r.Signature()); err == nil {
 			signers = append(signers, signer)
 		}
 	}

@@ -95,6 +95,18 @@ func (c *Client) GetAppointment(ctx context.Context, r inspector.GetAppointment)
 	return watchedFromPB(out)
 }
 
+// DeleteAppointment ends an appointment.
+func (c *Client) DeleteAppointment(ctx context.Context, r inspector.DeleteAppointment) (tower.Deletion, error) {
+	locator, signature := r.Locator(), r.Signature()
+	out, err := c.tower.DeleteAppointment(ctx, &towerpb.DeleteAppointmentRequest{
+		Locator: locator[:], Signature: signature[:], Written: r.Written(),
+	})
+	if err != nil {
+		return tower.Deletion{}, fromStatus(err)
+	}
+	return deletionFromPB(out, r)
+}
+
 // GetSubscriptionInfo asks for a subscription.
 func (c *Client) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error) {
 	signature := r.Signature()

@@ -86,6 +86,14 @@ func watchedFromPB(in *towerpb.GetAppointmentResponse) (w tower.Watched, err err
 	return w, err
 }
 
+func deletionFromPB(in *towerpb.DeleteAppointmentResponse, r inspector.DeleteAppointment) (d tower.Deletion, err error) {
+	d.Slots, d.Expiry = in.GetAvailableSlots(), in.GetSubscriptionExpiry()
+	if d.Locator, err = teos.LocatorFromBytes(in.GetLocator()); err == nil && d.Locator != r.Locator() {
+		err = errors.New("another appointment was deleted")
+	}
+	return d, err
+}
+
 func subscriptionToPB(s tower.Subscription) *towerpb.GetSubscriptionInfoResponse {
 	out := &towerpb.GetSubscriptionInfoResponse{AvailableSlots: s.Slots, SubscriptionExpiry: s.Expiry}
 	for i := range s.Locators {

@@ -31,6 +31,7 @@ type Core interface {
 	Register(ctx context.Context, r inspector.Register) (tower.Registration, error)
 	AddAppointment(ctx context.Context, r inspector.AddAppointment) (tower.Acceptance, error)
 	GetAppointment(ctx context.Context, r inspector.GetAppointment) (tower.Watched, error)
+	DeleteAppointment(ctx context.Context, r inspector.DeleteAppointment) (tower.Deletion, error)
 	GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error)
 	Dialect(ctx context.Context, user teos.UserID) (teos.Dialect, error)
 	Ready(ctx context.Context, write bool) error

@@ -53,6 +53,20 @@ func (s *towerService) GetAppointment(ctx context.Context, in *towerpb.GetAppoin
 	return watchedToPB(out), nil
 }
 
+func (s *towerService) DeleteAppointment(ctx context.Context, in *towerpb.DeleteAppointmentRequest) (*towerpb.DeleteAppointmentResponse, error) {
+	r, err := s.check.DeleteAppointmentOf(in.GetLocator(), in.GetWritten(), in.GetSignature())
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.core.DeleteAppointment(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &towerpb.DeleteAppointmentResponse{
+		Locator: out.Locator[:], AvailableSlots: out.Slots, SubscriptionExpiry: out.Expiry,
+	}, nil
+}
+
 func (s *towerService) GetSubscriptionInfo(ctx context.Context, in *towerpb.GetSubscriptionInfoRequest) (*towerpb.GetSubscriptionInfoResponse, error) {
 	r, err := s.check.GetSubscriptionInfoOf(in.GetSignature())
 	if err != nil {

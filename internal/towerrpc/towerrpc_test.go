@@ -351,6 +351,11 @@ func wholeWay(t *testing.T, way string) {
 	if want, err := core.GetSubscriptionInfo(t.Context(), alice.Subscription(t)); err != nil || !reflect.DeepEqual(subscription, want) {
 		t.Errorf("got %+v, want %+v, %v", subscription, want, err)
 	}
+	deleted, err := c.DeleteAppointment(soon(t), alice.Delete(t, watched.Locator))
+	must(t, err)
+	if want := (tower.Deletion{Locator: watched.Locator, Slots: subscription.Slots + teos.Slots(len(watched.EncryptedBlob)), Expiry: subscription.Expiry}); deleted != want {
+		t.Errorf("deleted: %+v, want %+v", deleted, want)
+	}
 	for n, want := range map[byte]teos.Dialect{1: teos.V2, 2: 0} {
 		if d, err := c.Dialect(soon(t), towertest.NewUser(n, 0).ID()); err != nil || d != want {
 			t.Errorf("dialect %v, %v, want %v", d, err, want)

@@ -104,6 +104,15 @@ func (u User) Get(t testing.TB, l teos.Locator) inspector.GetAppointment {
 	return r
 }
 
+// Delete returns the signed request to end an appointment.
+func (u User) Delete(t testing.TB, l teos.Locator) inspector.DeleteAppointment {
+	t.Helper()
+	signature := teos.Sign(u.Key, teos.DeleteAppointmentMessage(l.String()))
+	r, err := Check().DeleteAppointmentOf(l[:], l.String(), signature[:])
+	must(t, err)
+	return r
+}
+
 // Subscription returns the signed question for the user's subscription.
 func (u User) Subscription(t testing.TB) inspector.GetSubscriptionInfo {
 	t.Helper()
