@@ -21,10 +21,15 @@ func parseFlags(command, about string, args []string, list []option, positional 
 	set := flag.NewFlagSet(command, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, o := range list {
-		set.Func(o.name, o.help, func(value string) error {
+		take := func(value string) error {
 			r[o.name] = value
 			return nil
-		})
+		}
+		if o.toggle {
+			set.BoolFunc(o.name, o.help, take)
+		} else {
+			set.Func(o.name, o.help, take)
+		}
 	}
 	for _, o := range list {
 		r[o.name] = o.fallback

@@ -46,7 +46,7 @@ func parseKey(secret []byte) (*btcec.PrivateKey, error) {
 	return key, nil
 }
 
-// createKey writes a new key whole or not at all.
+// createKey makes a new key and writes it.
 func createKey(path string) (*btcec.PrivateKey, error) {
 	secret := make([]byte, btcec.PrivKeyBytesLen)
 	if _, err := rand.Read(secret); err != nil {
@@ -56,18 +56,23 @@ func createKey(path string) (*btcec.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return key, writeKey(path, key)
+}
+
+// writeKey writes a key to a file whole or not at all.
+func writeKey(path string, key *btcec.PrivateKey) error {
 	temporary, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	_, err = temporary.WriteString(hex.EncodeToString(secret) + "\n")
+	_, err = temporary.WriteString(hex.EncodeToString(key.Serialize()) + "\n")
 	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return nil, err
+		return err
 	}
-	return key, syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 // syncDir makes a new name durable.

@@ -57,6 +57,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	switch args[0] {
 	case "tower":
 		return towerCommand(ctx, args[1:], out)
+	case "import-teos":
+		return importCommand(ctx, args[1:], out)
 	case "version", "--version":
 		_, err := fmt.Fprintln(out, version)
 		return err

@@ -8,7 +8,9 @@ type option struct {
 	// fallback is the default as text, "" for none.
 	fallback string
 	number   bool
-	help     string
+	// toggle says that the shell takes it without a value, too: "true" then.
+	toggle bool
+	help   string
 	// only is where the option is offered: "" for everywhere.
 	only door
 }

@@ -118,6 +118,28 @@ func (c *Client) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, 
 	return *hash, nil
 }
 
+// Header returns the header of a block that the node knows, also of one that is
+// not on the best chain, by getblockheader. Of a block without one before it Prev
+// is zero.
+func (c *Client) Header(ctx context.Context, hash chainhash.Hash) (h chain.Header, err error) {
+	const method = "getblockheader"
+	var answer struct {
+		Height *uint32 `json:"height"`
+		Prev   string  `json:"previousblockhash"`
+	}
+	if err := c.call(ctx, &answer, method, hash.String(), true); err != nil {
+		return h, err
+	}
+	if answer.Height == nil {
+		return h, fmt.Errorf("%s: %w: no height in it", method, ErrBadAnswer)
+	}
+	h = chain.Header{Height: *answer.Height, Hash: hash}
+	if err := chainhash.Decode(&h.Prev, answer.Prev); err != nil {
+		return h, fmt.Errorf("%s: %w: no hash", method, ErrBadAnswer)
+	}
+	return h, nil
+}
+
 // isPruned says whether the node, which knows the block but does not give it,
 // has thrown it away.
 func (c *Client) isPruned(ctx context.Context, height uint32) bool {

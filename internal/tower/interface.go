@@ -43,6 +43,7 @@ type Tx interface {
 	BlockStore
 	UserStore
 	StatsStore
+	AdoptStore
 }
 
 // BlockStore holds the recent blocks: enough headers to find a fork, and the

@@ -23,6 +23,9 @@ type Client struct {
 	ID      teos.UserID
 	Dialect teos.Dialect
 	Tower   teos.UserID // zero until it is known
+	// Bare says that the tower is one of rust-teos, which answers with the
+	// fields of its own dialect only.
+	Bare bool
 
 	key  *btcec.PrivateKey
 	door Door
@@ -70,7 +73,7 @@ func (c *Client) Register(ctx context.Context) (teos.RegistrationReceipt, error)
 	if err := c.post(ctx, "register", map[string]any{field: c.ID.String()}, &r); err != nil {
 		return teos.RegistrationReceipt{}, err
 	}
-	if r.UserID != c.ID.String() || r.PublicKey != c.ID.String() {
+	if r.UserID != c.ID.String() || r.PublicKey != c.ID.String() && !c.Bare {
 		return teos.RegistrationReceipt{}, fmt.Errorf("the receipt is for %q and %q", r.UserID, r.PublicKey)
 	}
 	if r.Slots == nil || r.Start == nil || r.Expiry == nil {

@@ -21,7 +21,12 @@ type Solo struct {
 // of its own. The end of the test kills it.
 func NewSolo(t T, node *Node, program, dir string, options Options) *Solo {
 	t.Helper()
-	address := FreeAddress(t)
+	return NewSoloAt(t, node, program, dir, FreeAddress(t), options)
+}
+
+// NewSoloAt is NewSolo on a given address.
+func NewSoloAt(t T, node *Node, program, dir, address string, options Options) *Solo {
+	t.Helper()
 	s := &Solo{
 		standalone: &standalone{t: t, program: program, dir: dir, address: address,
 			args: standaloneArgs(node, dir, address, options)},

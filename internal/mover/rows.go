@@ -1,0 +1,184 @@
+package mover
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/chain"
+)
+
+// Findings is what was met while the rows were read.
+type Findings struct {
+	// NotTaken are rows that can't be kept, with why, at most MaxFindings.
+	NotTaken []string
+	// Oddities are appointments that are kept and are not what a tower would
+	// accept, by what is odd.
+	Oddities map[string]int
+
+	users map[teos.UserID]bool
+}
+
+// MaxFindings bounds what is told of rows that can't be kept.
+const MaxFindings = 100
+
+func (f *Findings) leave(what string, err error) {
+	if len(f.NotTaken) < MaxFindings {
+		f.NotTaken = append(f.NotTaken, fmt.Sprintf("%s: %v", what, err))
+	}
+}
+
+func (f *Findings) odd(what string) { f.Oddities[what]++ }
+
+var _ tower.Promises = (*Teos)(nil)
+
+// Count returns how many users, appointments and trackers the store has.
+func (s *Teos) Count(ctx context.Context) (users, appointments, trackers int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM users),
+		(SELECT COUNT(*) FROM appointments), (SELECT COUNT(*) FROM trackers)`).Scan(&users, &appointments, &trackers)
+	return users, appointments, trackers, err
+}
+
+// Users implements tower.Promises. A slot is for each started 2,048 bytes, as
+// here; only an empty blob fills none.
+func (s *Teos) Users(ctx context.Context, f func(tower.PromisedUser) error) error {
+	s.Findings = Findings{Oddities: map[string]int{}, users: map[teos.UserID]bool{}}
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT u.user_id, available_slots, subscription_start, subscription_expiry,
+		       COALESCE((SELECT SUM((LENGTH(encrypted_blob) + 2047) / 2048) FROM appointments a WHERE a.user_id = u.user_id), 0)
+		FROM users u ORDER BY u.rowid`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := s.user(rows, f); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *Teos) user(rows *sql.Rows, f func(tower.PromisedUser) error) error {
+	var u tower.PromisedUser
+	var id []byte
+	var slots, start, expiry int64
+	err := rows.Scan(&id, &slots, &start, &expiry, &u.Filled)
+	if err == nil {
+		err = within(slots, start, expiry)
+	}
+	if err == nil {
+		u.ID, err = teos.UserIDFromBytes(id)
+	}
+	if err != nil {
+		s.leave(fmt.Sprintf("user %x", id), err)
+		return nil
+	}
+	u.Dialect = teos.V2
+	u.Slots, u.Start, u.Expiry = uint32(slots), uint32(start), uint32(expiry) //nolint:gosec // see within
+	s.users[u.ID] = true
+	return f(u)
+}
+
+func within(numbers ...int64) error {
+	for _, n := range numbers {
+		if n < 0 || n > math.MaxUint32 {
+			return fmt.Errorf("%d is not from 0 to 2^32-1", n)
+		}
+	}
+	return nil
+}
+
+// row is an appointment as the store has it, with its tracker if there is one.
+type row struct {
+	user, locator, blob, dispute, penalty []byte
+	signature                             string
+	delay, start                          int64
+	height                                sql.NullInt64
+}
+
+// Appointments implements tower.Promises. It must come after Users.
+func (s *Teos) Appointments(ctx context.Context, f func(tower.Promised) error) error {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT a.user_id, a.locator, a.encrypted_blob, a.to_self_delay, a.user_signature, a.start_block,
+		       t.dispute_tx, t.penalty_tx, t.height
+		FROM appointments a LEFT JOIN trackers t ON t.UUID = a.UUID ORDER BY a.rowid`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r row
+		err := rows.Scan(&r.user, &r.locator, &r.blob, &r.delay, &r.signature, &r.start, &r.dispute, &r.penalty, &r.height)
+		var p tower.Promised
+		if err == nil {
+			p, err = s.promised(r)
+		}
+		if err != nil {
+			s.leave(fmt.Sprintf("appointment %x of %x", r.locator, r.user), err)
+			continue
+		}
+		if err := f(p); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+var errNoUser = errors.New("its user is not there")
+
+func (s *Teos) promised(r row) (p tower.Promised, err error) {
+	if p.User, err = teos.UserIDFromBytes(r.user); err != nil {
+		return p, err
+	}
+	if !s.users[p.User] {
+		return p, errNoUser
+	}
+	if p.Locator, err = teos.LocatorFromBytes(r.locator); err != nil {
+		return p, err
+	}
+	if p.UserSignature, err = teos.ParseSignature(r.signature); err != nil {
+		return p, err
+	}
+	if err := within(r.delay, r.start); err != nil {
+		return p, err
+	}
+	p.ToSelfDelay, p.StartBlock = uint32(r.delay), uint32(r.start) //nolint:gosec // see within
+	// Not nil, which would not be stored: an empty blob is a promise, too.
+	p.EncryptedBlob = append([]byte{}, r.blob...)
+	s.look(p)
+	return p, s.tracker(&p, r)
+}
+
+// look notes what a tower would not have accepted. It is kept all the same.
+func (s *Teos) look(p tower.Promised) {
+	if len(p.EncryptedBlob) < teos.MinBlobSize {
+		s.odd("too small to hold a penalty")
+	}
+	if signer, err := teos.Recover(p.Message(), p.UserSignature); err != nil || signer != p.User {
+		s.odd("not signed by its user")
+	}
+}
+
+func (s *Teos) tracker(p *tower.Promised, r row) (err error) {
+	if !r.height.Valid {
+		return nil
+	}
+	if err := within(r.height.Int64); err != nil {
+		return err
+	}
+	p.Dispute, err = chain.ParseTx(r.dispute)
+	if err == nil {
+		p.Penalty, err = chain.ParseTx(r.penalty)
+	}
+	if err != nil {
+		s.odd("with a tracker that can't be read: its breach is looked for again")
+		return nil
+	}
+	p.Triggered, p.Noted = true, uint32(r.height.Int64) //nolint:gosec // see within
+	return nil
+}
