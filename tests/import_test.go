@@ -150,7 +150,7 @@ func TestATowerOfRustTeosMovesIn(t *testing.T) {
 	s.settle()
 	harness.Until(t, "every breach to be answered", func() bool {
 		info := s.info()
-		return info.Pending == 0 && info.Confirmed == 4 && info.Rivalled == 0
+		return info.Pending == 0 && info.Confirmed == 5 && info.Rivalled == 0 // alice and bob had the same
 	})
 }
 
