@@ -79,6 +79,9 @@ func jump(tx Tx, from, to uint32) error {
 		if err := tx.AddBlind(from+1, to-1); err != nil {
 			return err
 		}
+		if err := tx.AddEvent(blind(from+1, to-1)); err != nil {
+			return err
+		}
 	}
 	return tx.SkipJudging(to - 1)
 }
@@ -108,7 +111,10 @@ func (t *Tower) process(tx Tx, b *chain.Block, j *journal) error {
 	if err := tx.CutRecent(back(b.Height, t.terms.RecentBlocks)); err != nil {
 		return err
 	}
-	return tx.CutBlocks(back(b.Height, t.window()))
+	if err := tx.CutBlocks(back(b.Height, t.window())); err != nil {
+		return err
+	}
+	return tx.CutEvents()
 }
 
 // window is for how many blocks back headers are remembered.
@@ -130,7 +136,7 @@ func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 		if m.Err != nil {
 			j.warn("a dispute is on the chain and its appointment can't answer it",
 				"locator", m.Appointment.Locator, "dispute", m.Dispute.ID, "height", b.Height, "err", m.Err)
-			return disown(tx, m.Appointment)
+			return disown(tx, m.Appointment, b.Height)
 		}
 		j.warn("breach found", "locator", m.Appointment.Locator,
 			"dispute", m.Dispute.ID, "height", b.Height, "penalty", m.Penalty.ID)
@@ -140,11 +146,15 @@ func (t *Tower) findBreaches(tx Tx, b *chain.Block, j *journal) error {
 
 // disown ends the tracker of an appointment that came after its dispute and
 // seemed to answer it while no more than the dispute's id was known.
-func disown(tx Tx, a watcher.Appointment) error {
-	if !a.Triggered {
-		return nil
+func disown(tx Tx, a watcher.Appointment, height uint32) error {
+	if a.Triggered {
+		if err := tx.DropTracker(a.Row); err != nil {
+			return err
+		}
 	}
-	return tx.DropTracker(a.Row)
+	return tx.AddEvent(responder.Event{
+		Row: a.Row, Height: height, Kind: EventUnanswerable, Detail: watcher.ErrNoPenalty.Error(),
+	})
 }
 
 // bury ends what is irrevocably resolved at a height: the appointment is
@@ -169,16 +179,19 @@ func (t *Tower) resolve(tx Tx, tr responder.Tracker, height uint32, j *journal) 
 	}
 	j.warn("breach is over", "outcome", tr.Spend, "locator", a.Locator,
 		"dispute", tr.Dispute.ID, "spender", tr.Spender, "height", height)
-	if err := tx.DropTracker(tr.Row); err != nil {
+	if err := tx.AddEvent(over(&tr, height)); err != nil {
 		return err
 	}
 	if tr.Spend == responder.Replaced {
 		// The dispute can't come back, but that is no reason to stop
 		// watching for what a user pays for.
-		return nil
+		return tx.DropTracker(tr.Row)
 	}
 	r := Resolution{Tracker: tr, Locator: a.Locator, Height: height, When: time.Now()}
 	if err := tx.AddResolution(r); err != nil {
+		return err
+	}
+	if err := tx.DropTracker(tr.Row); err != nil {
 		return err
 	}
 	return forget(tx, a)
@@ -194,7 +207,7 @@ func undo(tx Tx, fork uint32) error {
 	if err := forgetUnseen(tx, fork); err != nil {
 		return err
 	}
-	if err := tx.UndoAbove(fork); err != nil {
+	if err := responder.Undo(tx, fork); err != nil {
 		return err
 	}
 	return tx.DropAbove(fork)
@@ -215,10 +228,19 @@ func forgetUnseen(tx Tx, fork uint32) error {
 			return err
 		}
 		for _, tr := range unseen {
-			if err := tx.DropTracker(tr.Row); err != nil {
+			if err := forgetTracker(tx, tr.Row, fork); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func forgetTracker(tx Tx, row int64, fork uint32) error {
+	if err := tx.DropTracker(row); err != nil {
+		return err
+	}
+	return tx.AddEvent(responder.Event{
+		Row: row, Height: fork, Kind: responder.EventDropped, Detail: "a reorg took the dispute out before more than its id was known",
+	})
 }

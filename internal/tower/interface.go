@@ -43,6 +43,7 @@ type Tx interface {
 	BlockStore
 	UserStore
 	StatsStore
+	EventStore
 	AdoptStore
 }
 
@@ -87,7 +88,8 @@ type UserStore interface {
 	Refund(userRow int64, slots uint32) error
 	// DropAppointment deletes an appointment that has no tracker.
 	DropAppointment(row int64) error
-	// AddResolution keeps what became of a breach.
+	// AddResolution keeps what became of a breach, and the evidence of it. Its
+	// tracker and its appointment are still stored.
 	AddResolution(r Resolution) error
 }
 

@@ -112,7 +112,7 @@ func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []respond
 			if now.Hash != tip.Hash {
 				tr.TriedAt = 0
 			}
-			if err := tx.NoteTry(tr); err != nil {
+			if err := responder.Note(tx, tr, tip.Height); err != nil {
 				return err
 			}
 		}

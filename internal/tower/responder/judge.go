@@ -31,7 +31,10 @@ func Track(s Store, row int64, dispute chain.Tx, height uint32, penalty chain.Tx
 	if err := s.InsertTracker(t); err != nil {
 		return err
 	}
-	return s.AddWatches(append(watches(row, penalty), disputeWatch(row, dispute)...))
+	if err := s.AddWatches(append(watches(row, penalty), disputeWatch(row, dispute)...)); err != nil {
+		return err
+	}
+	return s.AddEvent(Event{row, height, EventFound, "dispute " + dispute.ID.String()})
 }
 
 // DisputeSeen notes that the dispute of a tracker is in a block.
@@ -42,6 +45,7 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 	}
 	// What lies between this block and the one that it was judged by last
 	// may hold a spend, where the dispute moved down.
+	out := t.DisputeAt == 0
 	t.DisputeAt, t.Judged = height, min(t.Judged, max(height, 1)-1)
 	t.describe(dispute)
 	if keeps(dispute) {
@@ -50,7 +54,14 @@ func DisputeSeen(s Store, row int64, dispute chain.Tx, height uint32) error {
 			return err
 		}
 	}
-	return s.PutTracker(t)
+	if err := s.PutTracker(t); err != nil || !out {
+		return err
+	}
+	return s.AddEvent(returned(row, height))
+}
+
+func returned(row int64, height uint32) Event {
+	return Event{row, height, EventReturned, "the dispute is in a block again"}
 }
 
 // describe notes what a dispute tells of the penalty.
@@ -132,7 +143,7 @@ func describe(s Store, b *chain.Block) error {
 			continue
 		}
 		if !t.Penalty.SpendsOutputOf(b.Txs[i]) {
-			err = s.DropTracker(t.Row)
+			err = drop(s, t.Row, b.Height)
 		} else {
 			err = DisputeSeen(s, t.Row, b.Txs[i], b.Height)
 		}
@@ -141,6 +152,13 @@ func describe(s Store, b *chain.Block) error {
 		}
 	}
 	return nil
+}
+
+func drop(s Store, row int64, height uint32) error {
+	if err := s.DropTracker(row); err != nil {
+		return err
+	}
+	return s.AddEvent(Event{row, height, EventDropped, "the dispute has no output that the penalty spends"})
 }
 
 func judgeSpends(s Store, b *chain.Block, ws []Watch) error {
@@ -191,9 +209,10 @@ func judge(s Store, w Watch, tx chain.Tx, height uint32) error {
 	if err != nil || t.Judged+1 != height || t.Spend != Unspent {
 		return err
 	}
+	if w.OfDispute && tx.ID == t.Dispute.ID {
+		return back(s, t, height)
+	}
 	switch {
-	case w.OfDispute && tx.ID == t.Dispute.ID:
-		t.DisputeAt = height
 	case w.OfDispute:
 		t.Spend = Replaced
 	case tx.ID == t.Penalty.ID:
@@ -201,10 +220,21 @@ func judge(s Store, w Watch, tx chain.Tx, height uint32) error {
 	default:
 		t.Spend = ByRival
 	}
-	if t.Spend != Unspent {
-		t.Spender, t.SpentAt = tx.ID, height
+	t.Spender, t.SpentAt = tx.ID, height
+	if err := s.PutTracker(t); err != nil {
+		return err
 	}
-	return s.PutTracker(t)
+	return s.AddEvent(spent(&t))
+}
+
+// back notes that a block holds the dispute of a tracker.
+func back(s Store, t Tracker, height uint32) error {
+	out := t.DisputeAt == 0
+	t.DisputeAt = height
+	if err := s.PutTracker(t); err != nil || !out {
+		return err
+	}
+	return s.AddEvent(returned(t.Row, height))
 }
 
 // Buried returns the trackers that are irrevocably resolved with the block at

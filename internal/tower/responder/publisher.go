@@ -134,9 +134,10 @@ func (p *Publisher) send(ctx context.Context, tx []byte) error {
 
 func (p *Publisher) note(t *Tracker, tip uint32, err error) {
 	first := t.Tries == 0
-	was := t.Accepted
+	was, before := t.Accepted, t.Reason
 	t.Tries = t.Tries + 1 - t.Tries/math.MaxUint32 // it stays at its most
 	t.TriedAt, t.Accepted, t.Reason = tip, err == nil, reason(err)
+	t.Turned = first || was != t.Accepted || before != t.Reason
 	attrs := []any{"penalty", t.Penalty.ID, "dispute", t.Dispute.ID, "tries", t.Tries}
 	switch {
 	case err == nil && (first || !was):

@@ -82,6 +82,8 @@ type Tracker struct {
 	TriedAt  uint32
 	Accepted bool
 	Reason   string
+	// Turned says of a try that the backend's answer is another than the last.
+	Turned bool
 }
 
 // Described tells whether the dispute's bytes were looked at for the tracker.
@@ -131,6 +133,9 @@ type Store interface {
 	WithoutDispute(height uint32) ([]Tracker, error)
 	// SetJudged moves the trackers that are judged up to height-1 to height.
 	SetJudged(height uint32) error
+	// DecidedAbove returns the trackers of which UndoAbove forgets a spend or
+	// a dispute.
+	DecidedAbove(height uint32) ([]Tracker, error)
 	// UndoAbove makes undone whatever was decided above a height: spends
 	// and disputes there are forgotten, nothing is judged beyond it, and
 	// whatever is unspent is due.
@@ -142,6 +147,9 @@ type Store interface {
 	// Due returns unspent trackers behind a row, in order.
 	Due(tip uint32, scope Scope, after int64, limit int) ([]Tracker, error)
 	// NoteTry records a try: Tries, TriedAt, Accepted, Reason, Doubtful.
-	// Where the tracker's DisputeAt is another by now, it records nothing.
-	NoteTry(t Tracker) error
+	// Where the tracker's DisputeAt is another by now, it records nothing,
+	// and tells so.
+	NoteTry(t Tracker) (noted bool, err error)
+	// AddEvent keeps an event, now.
+	AddEvent(e Event) error
 }

@@ -22,7 +22,10 @@ func (t *tx) AddResolution(r tower.Resolution) error {
 		tr.Dispute.ID[:], tr.DisputeAt, tr.Penalty.ID[:], tr.Spend, tr.Spender[:], tr.SpentAt,
 		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful,
 		r.Height, r.When.UTC().Format(time.RFC3339), tr.Row)
-	return one(n, err, "keep a resolution")
+	if err := one(n, err, "keep a resolution"); err != nil {
+		return err
+	}
+	return t.addEvidence(tr.Row, tr.Dispute)
 }
 
 // state is a tracker's state by the words of tower.BreachState.

@@ -118,12 +118,12 @@ func trackerValues(tr responder.Tracker) []any {
 
 // NoteTry implements responder.Store. A tracker that is gone meanwhile is
 // none of its business, nor is one whose dispute has moved: that is due anew.
-func (t *tx) NoteTry(tr responder.Tracker) error {
-	_, err := t.exec("note a try", `
+func (t *tx) NoteTry(tr responder.Tracker) (noted bool, err error) {
+	n, err := t.exec("note a try", `
 		UPDATE trackers SET tries = ?, tried_height = ?, accepted = ?, reason = ?, doubtful = doubtful OR ?
 		WHERE id = ? AND dispute_height = ?`,
 		tr.Tries, tr.TriedAt, tr.Accepted, tr.Reason, tr.Doubtful, tr.Row, tr.DisputeAt)
-	return err
+	return n > 0, err
 }
 
 // DropTracker implements responder.Store.
@@ -140,9 +140,7 @@ func (t *tx) DropTracker(row int64) error {
 	if err := one(n, err, "drop a tracker"); err != nil {
 		return err
 	}
-	_, err = t.exec("drop a dispute", `
-		DELETE FROM disputes WHERE txid = ?1 AND NOT EXISTS (SELECT 1 FROM trackers WHERE dispute_txid = ?1)`, dispute)
-	return err
+	return t.dropDispute(dispute)
 }
 
 // AddWatches implements responder.Store.
@@ -285,6 +283,11 @@ func (t *tx) Unjudged(tip uint32) (height uint32, found bool, err error) {
 	_, err = t.one("find what is not judged", `SELECT MIN(judged_height) FROM trackers WHERE judged_height < ?`,
 		[]any{tip}, []any{&judged})
 	return uint32(judged.Int64) + 1, judged.Valid, err //nolint:gosec // a height
+}
+
+// DecidedAbove implements responder.Store.
+func (t *tx) DecidedAbove(height uint32) ([]responder.Tracker, error) {
+	return t.trackers("list what is undone", `WHERE spent_height > ?1 OR dispute_height > ?1`, height)
 }
 
 // UndoAbove implements responder.Store.
