@@ -12,4 +12,20 @@ type Desk struct {
 	Tower *tower.Tower
 	// Info completes what the tower knows of itself.
 	Info func(ctx context.Context) (tower.Info, error)
+	// Addresses are where others reach the API, best first; nil where that
+	// is not known.
+	Addresses func() []Address
+}
+
+// Address is one way to reach the API.
+type Address struct {
+	// Address is host:port.
+	Address string `json:"address"`
+	// Kind is http, https or onion.
+	Kind string `json:"kind"`
+	// Register is what a node's operator types to use the tower by this
+	// address; "" where the field's clients can't.
+	Register string `json:"register,omitempty"`
+	// Note says what to know about it.
+	Note string `json:"note,omitempty"`
 }
