@@ -53,6 +53,7 @@ func (db *DB) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		_ = db.remember(ctx)
 		_ = db.giveBack(ctx)
+		_ = db.cut(ctx)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -20,29 +20,46 @@ var ErrNewer = errors.New("the store was written by a newer version of vigil: ru
 // their names, each in a transaction with the note that it was; how many were
 // is the schema's version.
 func migrate(ctx context.Context, db *sql.DB) error {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		return err
-	}
-	slices.Sort(names)
 	const table = `CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)`
 	if _, err := db.ExecContext(ctx, table); err != nil {
 		return err
 	}
-	var version int
-	const query = `SELECT COALESCE(MAX(version), 0) FROM schema_version`
-	if err := db.QueryRowContext(ctx, query).Scan(&version); err != nil {
+	names, err := pending(ctx, db)
+	if err != nil {
 		return err
 	}
-	if version > len(names) {
-		return fmt.Errorf("%w (schema %d, known %d)", ErrNewer, version, len(names))
-	}
-	for ; version < len(names); version++ {
-		if err := apply(ctx, db, names[version], version+1); err != nil {
-			return fmt.Errorf("%s: %w", names[version], err)
+	for i, name := range names {
+		if err := apply(ctx, db, name, Schema()-len(names)+i+1); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// Schema is the version of the schema that this program writes.
+func Schema() int { return len(allMigrations()) }
+
+func allMigrations() []string {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	slices.Sort(names)
+	return names
+}
+
+// pending returns the migrations that a store still needs, or ErrNewer.
+func pending(ctx context.Context, db *sql.DB) ([]string, error) {
+	var version int
+	const query = `SELECT COALESCE(MAX(version), 0) FROM schema_version`
+	if err := db.QueryRowContext(ctx, query).Scan(&version); err != nil {
+		return nil, err
+	}
+	names := allMigrations()
+	if version > len(names) {
+		return nil, fmt.Errorf("%w (schema %d, known %d)", ErrNewer, version, len(names))
+	}
+	return names[version:], nil
 }
 
 func apply(ctx context.Context, db *sql.DB, name string, version int) error {

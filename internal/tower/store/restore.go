@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ErrNoBackup says that a file is no backup, or one that does not open any more.
+var ErrNoBackup = errors.New("not a backup of vigil, or a damaged one")
+
+// Copy is a backup that was checked.
+type Copy struct {
+	// TowerID and Network are whose it is.
+	TowerID, Network string
+	// Height is the last block that was processed when it was made.
+	Height              uint32
+	Users, Appointments uint64
+	// Extra is what was put beside the store's own tables.
+	Extra map[string][]byte
+}
+
+// ReadBackup checks a backup and tells what is in it. It fails with ErrNoBackup or
+// ErrNewer. The file is only read.
+func ReadBackup(ctx context.Context, file string) (c Copy, err error) {
+	if _, err := os.Stat(file); err != nil {
+		return c, err
+	}
+	db, err := open(file, "deferred", 1, []string{"query_only(1)"})
+	if err == nil {
+		defer db.Close()
+		err = c.read(ctx, db)
+	}
+	if err != nil && !errors.Is(err, ErrNewer) {
+		err = fmt.Errorf("%s: %w: %w", file, ErrNoBackup, err)
+	}
+	return c, err
+}
+
+func (c *Copy) read(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil || verdict != "ok" {
+		return errors.Join(fmt.Errorf("integrity_check says %.100q", verdict), err)
+	}
+	if _, err := pending(ctx, db); err != nil {
+		return err
+	}
+	for name, value := range map[string]*string{"tower_id": &c.TowerID, "network": &c.Network} {
+		err := db.QueryRowContext(ctx, `SELECT value FROM identity WHERE name = ?`, name).Scan(value)
+		if err != nil {
+			return fmt.Errorf("its %s: %w", name, err)
+		}
+	}
+	err := db.QueryRowContext(ctx, `SELECT COALESCE((SELECT MAX(height) FROM blocks), 0),
+		(SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM appointments)`).Scan(&c.Height, &c.Users, &c.Appointments)
+	if err != nil {
+		return err
+	}
+	rows, err := db.QueryContext(ctx, `SELECT name, value FROM backup`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	c.Extra = map[string][]byte{}
+	for rows.Next() {
+		var name string
+		var value []byte
+		if err := rows.Scan(&name, &value); err != nil {
+			return err
+		}
+		c.Extra[name] = value
+	}
+	return rows.Err()
+}
+
+// Restore makes the store in a file out of a backup that ReadBackup found good. The
+// file must not be there.
+func Restore(ctx context.Context, backup, file string) (err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s: %w", file, os.ErrExist)
+	}
+	part := file + ".part"
+	if err := copyFile(backup, part); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(part) }()
+	db, err := open(part, "immediate", 1, []string{"synchronous(FULL)"})
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `DROP TABLE backup`)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return publish(part, file)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = out.ReadFrom(in)
+	return errors.Join(err, out.Sync(), out.Close())
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"vigil/internal/tower"
+)
+
+// Size is how much room the store takes, in bytes.
+type Size struct {
+	// File is the store's file, Log the write-ahead log beside it, and Free
+	// what deletions left in the file and is given back soon.
+	File, Log, Free int64
+}
+
+// Size returns it.
+func (db *DB) Size(ctx context.Context) (s Size, err error) {
+	err = db.View(ctx, func(x tower.Tx) error {
+		_, err := x.(*tx).one("count free bytes",
+			`SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size`, nil, []any{&s.Free})
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	name, err := db.name(ctx)
+	if err != nil {
+		return s, err
+	}
+	for file, size := range map[string]*int64{name: &s.File, name + "-wal": &s.Log} {
+		info, err := os.Stat(file)
+		if err == nil {
+			*size = info.Size()
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// cut makes the file as short as what is in it: what was given back leaves the
+// file when the log is copied into it, which may be long after. It makes nobody
+// wait, and does nothing where there is little to win.
+func (db *DB) cut(ctx context.Context) error {
+	var size, page int64
+	err := db.View(ctx, func(x tower.Tx) error {
+		_, err := x.(*tx).one("count pages", `SELECT page_count * page_size, page_size FROM pragma_page_count, pragma_page_size`,
+			nil, []any{&size, &page})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	name, err := db.name(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(name)
+	if err != nil || info.Size() <= size+spare*page {
+		return err
+	}
+	c, err := open(name, "deferred", 1, pragmas)
+	if err != nil {
+		return err
+	}
+	_, err = c.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
+	return errors.Join(err, c.Close())
+}
