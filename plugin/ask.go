@@ -35,8 +35,31 @@ func askCommand(ctx context.Context, m operator.Method, args []string, out io.Wr
 	if err != nil {
 		return err
 	}
-	return ask(ctx, r, m.Name, params, out)
+	answer, err := ask(ctx, r, m, params)
+	if err != nil {
+		return err
+	}
+	err = printAnswer(m, r, answer, out)
+	if m.Verdict != nil {
+		err = errors.Join(err, m.Verdict(answer))
+	}
+	return err
 }
+
+func printAnswer(m operator.Method, r raw, answer json.RawMessage, out io.Writer) error {
+	if r[jsonOption.name] == "true" {
+		return printJSON(out, answer)
+	}
+	text, err := m.Text(answer, widthOf(out), time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, text)
+	return err
+}
+
+// jsonOption is for programs.
+var jsonOption = option{name: "json", toggle: true, help: "Print the JSON document that lightning-cli prints, whole, instead of text for people."}
 
 // questionFlags are the options of such a command: the parameters, and what finds
 // the tower.
@@ -45,7 +68,7 @@ func questionFlags(m operator.Method) []option {
 	for _, p := range m.Params {
 		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About})
 	}
-	return append(list, pick("network", "data-dir")...)
+	return append(list, append(pick("network", "data-dir"), jsonOption)...)
 }
 
 func questionParams(m operator.Method, r raw) ([]byte, error) {
@@ -87,29 +110,32 @@ func readFile(name string) (string, error) {
 	return string(content), err
 }
 
-// ask asks the tower that runs in a data directory and prints its answer.
-func ask(ctx context.Context, r raw, method string, params []byte, out io.Writer) error {
+// ask asks the tower that runs in a data directory, or none where none is needed.
+func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.RawMessage, error) {
+	if m.Local != nil {
+		return m.AskLocal(params)
+	}
 	if canonical(r["network"]) == "" {
-		return fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
+		return nil, fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
 	}
 	dir, err := dataDir(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := towerrpc.Dial(filepath.Join(dir, socketFile))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answer, err := client.Ask(ctx, method, params)
+	answer, err := client.Ask(ctx, m.Name, params)
 	if err = errors.Join(err, client.Close()); err != nil {
 		if e := teos.AsError(err); e.Cause != teos.Unavailable {
-			return err
+			return nil, err
 		}
-		return fmt.Errorf("%w (in %s: is it running, and is this its directory: --data-dir, --network?)", err, dir)
+		return nil, fmt.Errorf("%w (in %s: is it running, and is this its directory: --data-dir, --network?)", err, dir)
 	}
-	return printJSON(out, answer)
+	return answer, nil
 }
 
 func printJSON(out io.Writer, document json.RawMessage) error {

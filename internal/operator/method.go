@@ -24,11 +24,40 @@ type Method struct {
 	Params []Param
 	// Answer serves it. What it returns is encoded as JSON.
 	Answer func(ctx context.Context, d *Desk, a Args) (any, error)
+	// Local answers it without a tower, for the shell; nil where one is needed.
+	Local func(a Args) (any, error)
+	// Verdict fails where an answer is bad news, so that the shell does, once it
+	// is printed; nil where none is.
+	Verdict func(document []byte) error
+	// Lead says in a sentence or two, before all else, what a person wants to
+	// know of an answer; nil where nothing needs to be said.
+	Lead func(document []byte) string
+}
+
+// Group is methods that belong together.
+type Group struct {
+	Title   string
+	Methods []Method
+}
+
+// Groups are all methods as people look for them.
+func Groups() []Group {
+	return []Group{
+		{"How the tower is", infoMethods},
+		{"What it did", breachMethods},
+		{"Whom it serves", userMethods},
+		{"Who may use it", accessMethods},
+		{"What it promised", proofMethods},
+		{"Keeping it", keepMethods},
+	}
 }
 
 // Methods are all of them, by name.
 func Methods() []Method {
-	all := slices.Concat(infoMethods, breachMethods, userMethods, accessMethods, proofMethods, keepMethods)
+	var all []Method
+	for _, g := range Groups() {
+		all = append(all, g.Methods...)
+	}
 	slices.SortFunc(all, func(a, b Method) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -68,6 +97,19 @@ func (d *Desk) Ask(ctx context.Context, name string, params []byte) ([]byte, err
 		return nil, err
 	}
 	document, err := m.Answer(ctx, d, args)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(document)
+}
+
+// AskLocal serves a method that is Local, as Desk.Ask would.
+func (m Method) AskLocal(params []byte) ([]byte, error) {
+	args, err := m.Parse(params)
+	if err != nil {
+		return nil, err
+	}
+	document, err := m.Local(args)
 	if err != nil {
 		return nil, err
 	}

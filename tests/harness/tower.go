@@ -185,7 +185,7 @@ func (s *standalone) Breaches(ctx context.Context, state string) ([]Breach, erro
 func (s *standalone) command(ctx context.Context, result any, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.program, append(args, "--data-dir", s.dir)...)
+	cmd := exec.CommandContext(ctx, s.program, append(args, "--json", "--data-dir", s.dir)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
