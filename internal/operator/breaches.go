@@ -11,7 +11,7 @@ import (
 
 var breachMethods = []Method{{
 	Name:  "breaches",
-	About: "The breaches that are being answered or are over, those of the newest appointments first, with tries, last refusal, and blocks left.",
+	About: "The breaches that are being answered or are over, those of the newest appointments first, with tries, last refusal, blocks left, and history.",
 	Params: []Param{
 		word("state", "Only breaches in this state.", stateWords()...),
 		number("limit", "Most breaches to list.", "100", 1, tower.MaxBreaches),
@@ -23,6 +23,17 @@ var breachMethods = []Method{{
 			Limit: int(arg[int64](a, "limit")), Before: arg[int64](a, "before"),
 		})
 		return newBreaches(page), err
+	},
+}, {
+	Name:  "events",
+	About: "What happened lately, newest first: breaches found, penalties accepted, refused, confirmed, undone by reorgs, breaches over, blocks never seen.",
+	Params: []Param{
+		number("limit", "Most events to list.", "100", 1, tower.MaxEvents),
+		number("before", "The \"next\" of the page before.", "", 0, math.MaxInt64),
+	},
+	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
+		page, err := d.Tower.Events(ctx, tower.EventQuery{Limit: int(arg[int64](a, "limit")), Before: arg[int64](a, "before")})
+		return NewEvents(page), err
 	},
 }}
 
@@ -60,6 +71,54 @@ type Breach struct {
 	Confirmations uint32            `json:"confirmations,omitempty"`
 	OverHeight    uint32            `json:"over_height,omitempty"`
 	OverAt        string            `json:"over_at,omitempty"`
+	History       []Happening       `json:"history"`
+}
+
+// Happening is what happened to a breach at some time. Repeats is how often the
+// like happened before and is not listed any more.
+type Happening struct {
+	At      string              `json:"at"`
+	Height  uint32              `json:"height"`
+	Kind    responder.EventKind `json:"kind"`
+	Detail  string              `json:"detail"`
+	Repeats uint32              `json:"repeats,omitempty"`
+}
+
+// Events is what events answers.
+type Events struct {
+	Events []Event `json:"events"`
+	Next   int64   `json:"next,omitempty"`
+}
+
+// Event is what happened, to the breach of a locator or, where there is none, to
+// the tower.
+type Event struct {
+	ID int64 `json:"id"`
+	Happening
+	Locator string `json:"locator,omitempty"`
+}
+
+// NewEvents makes a page of events what the operator is answered.
+func NewEvents(page tower.EventPage) Events {
+	body := Events{Events: []Event{}}
+	for i := range page.Events {
+		e := &page.Events[i]
+		line := Event{ID: e.ID, Happening: newHappening(e)}
+		if e.Row != 0 {
+			line.Locator = e.Locator.String()
+		}
+		body.Events = append(body.Events, line)
+	}
+	if page.More {
+		body.Next = page.Events[len(page.Events)-1].ID
+	}
+	return body
+}
+
+func newHappening(e *tower.Event) Happening {
+	return Happening{
+		At: e.At.Format(time.RFC3339), Height: e.Height, Kind: e.Kind, Detail: e.Detail, Repeats: e.Repeats,
+	}
 }
 
 func newBreaches(page tower.BreachPage) Breaches {
@@ -78,7 +137,7 @@ func newBreach(b *tower.Breach, height uint32) Breach {
 		State: b.State, UserID: b.User.String(), Locator: b.Locator.String(),
 		DisputeTxid: b.Dispute.ID.String(), DisputeHeight: b.DisputeAt, ToSelfDelay: b.ToSelfDelay,
 		PenaltyTxid: b.Penalty.ID.String(), Tries: b.Tries, TriedHeight: b.TriedAt,
-		Reason: b.Reason, Doubtful: b.Doubtful,
+		Reason: b.Reason, Doubtful: b.Doubtful, History: []Happening{},
 	}
 	if b.Spend != responder.Unspent {
 		body.SpenderTxid, body.SpentHeight = b.Spender.String(), b.SpentAt
@@ -89,6 +148,9 @@ func newBreach(b *tower.Breach, height uint32) Breach {
 	}
 	if b.Over != 0 {
 		body.OverHeight, body.OverAt = b.Over, b.When.Format(time.RFC3339)
+	}
+	for i := range b.History {
+		body.History = append(body.History, newHappening(&b.History[i]))
 	}
 	return body
 }

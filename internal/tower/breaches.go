@@ -48,6 +48,21 @@ type Breach struct {
 	// Over is the height at which the breach was over, When the time.
 	Over uint32
 	When time.Time
+	// History is what happened to it, in order; it is filled in by the Tower.
+	History []Event
+}
+
+// BreachStore is what the store knows of breaches.
+type BreachStore interface {
+	// Breaches returns breaches, the last row first.
+	Breaches(q BreachQuery) ([]Breach, error)
+	// BreachIn returns the breach of an appointment that is or was in a row.
+	BreachIn(row int64) (b Breach, found bool, err error)
+	// BreachesAt returns the rows of breaches at a locator, of one user if
+	// that is not nil, the last first.
+	BreachesAt(l teos.Locator, user *teos.UserID, limit int) ([]int64, error)
+	// EvidenceIn returns what is kept of the appointment of a breach.
+	EvidenceIn(row int64) (k KeptEvidence, found bool, err error)
 }
 
 // BlocksLeft returns how many blocks may still come, after the one at a height,
@@ -110,8 +125,15 @@ func (t *Tower) Breaches(ctx context.Context, q BreachQuery) (page BreachPage, e
 		}
 		page.Height = tip.Height
 		q.Limit++
-		page.Breaches, err = tx.Breaches(q)
-		return err
+		if page.Breaches, err = tx.Breaches(q); err != nil {
+			return err
+		}
+		for i := range page.Breaches {
+			if page.Breaches[i].History, err = tx.History(page.Breaches[i].Row); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if page.More = len(page.Breaches) == q.Limit; page.More {
 		page.Breaches = page.Breaches[:q.Limit-1]

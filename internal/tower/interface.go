@@ -44,6 +44,7 @@ type Tx interface {
 	UserStore
 	StatsStore
 	EventStore
+	BreachStore
 	AdoptStore
 }
 
@@ -96,8 +97,6 @@ type UserStore interface {
 // StatsStore is what the operator sees.
 type StatsStore interface {
 	Stats() (Stats, error)
-	// Breaches returns breaches, the last row first.
-	Breaches(q BreachQuery) ([]Breach, error)
 	// Identity returns what Update last wrote under a name, "" if nothing;
 	// SetIdentity writes it.
 	Identity(name string) (string, error)

@@ -69,7 +69,7 @@ func (t *Tracker) describe(dispute chain.Tx) {
 	if dispute.Raw == nil || t.Described() {
 		return
 	}
-	t.Spent = spentOutputs(dispute, t.Penalty)
+	t.Spent = SpentOutputs(dispute, t.Penalty)
 	t.Doubtful = t.Spent == nil
 }
 

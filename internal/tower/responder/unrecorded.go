@@ -29,7 +29,7 @@ func (p *Publisher) Unrecorded(a Answer) {
 		return
 	}
 	// Not the dispute: with it, a whole block would stay in memory.
-	p.waiting[whole] = Tracker{Penalty: a.Penalty, Spent: spentOutputs(a.Dispute, a.Penalty)}
+	p.waiting[whole] = Tracker{Penalty: a.Penalty, Spent: SpentOutputs(a.Dispute, a.Penalty)}
 	p.size += len(a.Penalty.Raw)
 	p.Wake()
 }

@@ -28,12 +28,12 @@ const consensus = txscript.ScriptBip16 | txscript.ScriptVerifyDERSignatures |
 	txscript.ScriptVerifyCheckSequenceVerify | txscript.ScriptVerifyWitness |
 	txscript.ScriptVerifyTaproot
 
-// errUnverified says that a penalty is none that can be verified here.
-var errUnverified = errors.New("its scripts can't be verified")
+// ErrUnverified says that a penalty is none that can be verified here.
+var ErrUnverified = errors.New("its scripts can't be verified")
 
-// spentOutputs returns the outputs of a dispute that a penalty spends, in the
+// SpentOutputs returns the outputs of a dispute that a penalty spends, in the
 // order of its inputs; nil if it spends others, too, or is not worth the work.
-func spentOutputs(dispute, penalty chain.Tx) []wire.TxOut {
+func SpentOutputs(dispute, penalty chain.Tx) []wire.TxOut {
 	if len(penalty.Raw) > maxVerifiedPenalty || len(penalty.Inputs) > maxVerifiedInputs ||
 		len(dispute.Raw) > maxVerifiedDispute {
 		return nil
@@ -56,15 +56,15 @@ func Verify(penalty chain.Tx, spent []wire.TxOut) (err error) {
 		// The scripts are a stranger's: what they make of the engine must
 		// not be what ends the tower.
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errUnverified, r)
+			err = fmt.Errorf("%w: %v", ErrUnverified, r)
 		}
 	}()
 	if len(spent) == 0 || len(spent) != len(penalty.Inputs) {
-		return errUnverified
+		return ErrUnverified
 	}
 	tx := wire.NewMsgTx(0)
 	if err := tx.Deserialize(bytes.NewReader(penalty.Raw)); err != nil {
-		return fmt.Errorf("%w: %w", errUnverified, err)
+		return fmt.Errorf("%w: %w", ErrUnverified, err)
 	}
 	if err := affords(tx, spent); err != nil {
 		return err

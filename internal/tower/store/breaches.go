@@ -41,24 +41,41 @@ const selectBreaches = `
 	FROM trackers t
 	JOIN appointments a ON a.id = t.id
 	JOIN users u ON u.id = a.user_id
-	WHERE t.id < ?1 AND (?2 = '' OR state = ?2)
+	WHERE t.id < ?1 AND t.id > ?4 AND (?2 = '' OR state = ?2)
 	UNION ALL
 	SELECT appointment_id, CASE spend WHEN 1 THEN 'resolved' ELSE 'lost' END AS state,
 	       public_key, locator, to_self_delay, dispute_txid, dispute_height,
 	       penalty_txid, NULL, spend, spender_txid, spent_height,
 	       tries, tried_height, accepted, reason, doubtful, height, resolved_at
 	FROM resolutions
-	WHERE appointment_id < ?1 AND (?2 = '' OR state = ?2)
+	WHERE appointment_id < ?1 AND appointment_id > ?4 AND (?2 = '' OR state = ?2)
 	ORDER BY 1 DESC LIMIT ?3`
 
-// Breaches implements tower.StatsStore.
+// Breaches implements tower.BreachStore.
 func (t *tx) Breaches(q tower.BreachQuery) ([]tower.Breach, error) {
 	before := q.Before
 	if before == 0 {
 		before = math.MaxInt64
 	}
+	return t.breaches(math.MinInt64, before, q.State, q.Limit)
+}
+
+// BreachIn implements tower.BreachStore.
+func (t *tx) BreachIn(row int64) (b tower.Breach, found bool, err error) {
+	if row == math.MinInt64 || row == math.MaxInt64 {
+		return b, false, nil
+	}
+	one, err := t.breaches(row-1, row+1, "", 1)
+	if err != nil || len(one) == 0 {
+		return b, false, err
+	}
+	return one[0], true, nil
+}
+
+// breaches returns those between two rows.
+func (t *tx) breaches(after, before int64, s tower.BreachState, limit int) ([]tower.Breach, error) {
 	var found []tower.Breach
-	err := t.all("list breaches", selectBreaches, []any{before, q.State, q.Limit}, func(rows *sql.Rows) error {
+	err := t.all("list breaches", selectBreaches, []any{before, s, limit, after}, func(rows *sql.Rows) error {
 		b, err := scanBreach(rows)
 		found = append(found, b)
 		return err

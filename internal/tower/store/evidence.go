@@ -1,6 +1,10 @@
 package store
 
 import (
+	"database/sql"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 )
 
@@ -54,4 +58,43 @@ func (t *tx) dropDispute(id []byte) error {
 			AND NOT EXISTS (SELECT 1 FROM trackers WHERE dispute_txid = ?1)
 			AND NOT EXISTS (SELECT 1 FROM evidence WHERE dispute_txid = ?1)`, id)
 	return err
+}
+
+// BreachesAt implements tower.BreachStore.
+func (t *tx) BreachesAt(l teos.Locator, user *teos.UserID, limit int) ([]int64, error) {
+	var key []byte
+	if user != nil {
+		key = user[:]
+	}
+	var found []int64
+	err := t.all("find the breaches of a locator", `
+		SELECT t.id FROM trackers t JOIN appointments a ON a.id = t.id JOIN users u ON u.id = a.user_id
+		WHERE a.locator = ?1 AND (?2 IS NULL OR public_key = ?2)
+		UNION ALL
+		SELECT appointment_id FROM resolutions WHERE locator = ?1 AND (?2 IS NULL OR public_key = ?2)
+		ORDER BY 1 DESC LIMIT ?3`, []any{l[:], key, limit}, func(rows *sql.Rows) error {
+		var row int64
+		err := rows.Scan(&row)
+		found = append(found, row)
+		return err
+	})
+	return found, err
+}
+
+// EvidenceIn implements tower.BreachStore.
+func (t *tx) EvidenceIn(row int64) (k tower.KeptEvidence, found bool, err error) {
+	var signature []byte
+	found, err = t.one("read evidence", `
+		SELECT dialect, encrypted_blob, user_signature, start_block, raw FROM (
+			SELECT dialect, encrypted_blob, user_signature, start_block, dispute_txid
+			FROM trackers t JOIN appointments a ON a.id = t.id JOIN users u ON u.id = a.user_id WHERE t.id = ?1
+			UNION ALL
+			SELECT dialect, encrypted_blob, user_signature, start_block, dispute_txid
+			FROM evidence WHERE appointment_id = ?1)
+		LEFT JOIN disputes ON txid = dispute_txid LIMIT 1`,
+		[]any{row}, []any{&k.Dialect, &k.EncryptedBlob, &signature, &k.StartBlock, &k.DisputeRaw})
+	if err == nil && found {
+		k.UserSignature, err = teos.SignatureFromBytes(signature)
+	}
+	return k, found, err
 }

@@ -1,0 +1,117 @@
+// Package proof checks what towers hand out: receipts of either dialect, of this
+// tower or any other, and the evidence of a breach. It needs no tower and trusts
+// none: whoever has the document can check it.
+package proof
+
+import (
+	"encoding/json"
+
+	"vigil/internal/teos"
+)
+
+// document is what may be in one: a registration receipt, an appointment receipt,
+// or evidence, by the names that the HTTP API, the clients in the field and
+// vigil-breach use. What is there decides what it is.
+type document struct {
+	TowerID   string `json:"tower_id"`
+	UserID    string `json:"user_id"`
+	PublicKey string `json:"public_key"` // user_id of v1
+	Dialect   string `json:"dialect"`
+
+	Slots                 *uint32 `json:"available_slots"`
+	Start                 *uint32 `json:"subscription_start"`
+	Expiry                *uint32 `json:"subscription_expiry"`
+	SubscriptionSignature string  `json:"subscription_signature"`
+
+	Appointment *appointment `json:"appointment"`
+	appointment              // its parts without the object around them
+
+	receipt
+	// Receipt is the receipt as the clients of rust-teos print it in a tower's
+	// misbehaving_proof.
+	Receipt *receipt `json:"appointment_receipt"`
+
+	State       string `json:"state"`
+	DisputeTxid string `json:"dispute_txid"`
+	DisputeTx   string `json:"dispute_tx"`
+	PenaltyTxid string `json:"penalty_txid"`
+	PenaltyTx   string `json:"penalty_tx"`
+	SpenderTxid string `json:"spender_txid"`
+}
+
+type appointment struct {
+	Locator       string  `json:"locator"`
+	EncryptedBlob string  `json:"encrypted_blob"`
+	ToSelfDelay   *uint32 `json:"to_self_delay"`
+}
+
+type receipt struct {
+	UserSignature string  `json:"user_signature"`
+	StartBlock    *uint32 `json:"start_block"`
+	Signature     string  `json:"signature"` // the tower's
+}
+
+// maxDocuments is how many documents are checked at once.
+const maxDocuments = 1000
+
+// documents reads one document, or many in a list, or in the field "evidence", as
+// vigil-breach answers them.
+func documents(text []byte) ([]document, error) {
+	var many struct {
+		Evidence []document `json:"evidence"`
+	}
+	if err := json.Unmarshal(text, &many.Evidence); err != nil {
+		if err := json.Unmarshal(text, &many); err != nil {
+			return nil, teos.Errorf(teos.NotJSON, "this is no receipt or evidence: %.100s", err)
+		}
+	}
+	if len(many.Evidence) > maxDocuments {
+		return nil, teos.Errorf(teos.TooLarge, "at most %d documents are checked at once", maxDocuments)
+	}
+	if many.Evidence != nil {
+		return many.Evidence, nil
+	}
+	var d document
+	if err := json.Unmarshal(text, &d); err != nil {
+		return nil, teos.Errorf(teos.WrongType, "this is no receipt or evidence: %.100s", err)
+	}
+	return []document{d}, nil
+}
+
+// normal puts what may be written in two ways in one place.
+func (d document) normal() document {
+	if d.Appointment != nil {
+		d.appointment = *d.Appointment
+	}
+	if d.Receipt != nil {
+		d.receipt = *d.Receipt
+	}
+	if d.UserID == "" && d.PublicKey != "" {
+		d.UserID = d.PublicKey
+		if d.Dialect == "" {
+			d.Dialect = teos.V1.String()
+		}
+	}
+	if d.SubscriptionSignature == "" {
+		d.SubscriptionSignature = d.Signature
+	}
+	return d
+}
+
+// dialects are those that the document may be of, the likelier first.
+func (d document) dialects() []teos.Dialect {
+	switch d.Dialect {
+	case teos.V1.String():
+		return []teos.Dialect{teos.V1}
+	case teos.V2.String():
+		return []teos.Dialect{teos.V2}
+	default:
+		return []teos.Dialect{teos.V2, teos.V1}
+	}
+}
+
+func (d document) isEvidence() bool { return d.DisputeTxid != "" }
+
+func (d document) isRegistration() bool {
+	return !d.isEvidence() && d.Expiry != nil && d.StartBlock == nil && d.Locator == ""
+}
