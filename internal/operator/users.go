@@ -1,3 +1,3 @@
 package operator
 
-var userMethods []Method
+var userMethods = []Method{appointments}

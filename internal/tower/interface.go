@@ -46,6 +46,7 @@ type Tx interface {
 	EventStore
 	BreachStore
 	AdoptStore
+	ListStore
 }
 
 // BlockStore holds the recent blocks: enough headers to find a fork, and the
