@@ -16,9 +16,6 @@ import (
 	"vigil/internal/towerrpc"
 )
 
-// askTimeout bounds what asks a running tower.
-const askTimeout = 30 * time.Second
-
 // maxFile bounds a file that is sent as a parameter, in bytes.
 const maxFile = 8 << 20
 
@@ -82,6 +79,13 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 			}
 			value = content
 		}
+		if p.Path && value != "" {
+			absolute, err := filepath.Abs(value)
+			if err != nil {
+				return nil, err
+			}
+			value = absolute
+		}
 		given[p.Name] = value
 	}
 	params, err := json.Marshal(given)
@@ -126,7 +130,7 @@ func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.Patience())
 	defer cancel()
 	answer, err := client.Ask(ctx, m.Name, params)
 	if err = errors.Join(err, client.Close()); err != nil {

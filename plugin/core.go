@@ -26,7 +26,7 @@ const behindAlarm = 3
 
 // Ask answers the operator.
 func (c *core) Ask(ctx context.Context, method string, params []byte) ([]byte, error) {
-	desk := operator.Desk{Tower: c.Tower, Info: c.Info}
+	desk := operator.Desk{Tower: c.Tower, Info: c.Info, Backup: c.Backup, Storage: c.Storage}
 	return desk.Ask(ctx, method, params)
 }
 

@@ -43,6 +43,8 @@ const stopCalls = 5 * time.Second
 type daemon struct {
 	settings settings
 	log      *slog.Logger
+	// inNode says that the key comes from lightningd, and is in no file.
+	inNode bool
 	// key gives the tower's key; it may ask lightningd for it.
 	key func(ctx context.Context) (*btcec.PrivateKey, error)
 	// source is where blocks come from and penalties go.
@@ -53,6 +55,8 @@ type daemon struct {
 	// ready is called with the client of the inner door once it is open,
 	// and with nil before it closes.
 	ready func(*towerrpc.Client)
+
+	store *store.DB // while it is open
 }
 
 // run runs the tower until ctx ends and returns after everything it started
@@ -79,6 +83,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	d.store = db
 	t := tower.New(key, db, d.settings.terms, d.log)
 	d.keepReserve(t)
 	if err := t.Claim(ctx, d.settings.network); err != nil {

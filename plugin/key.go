@@ -26,15 +26,20 @@ func loadKey(path string) (*btcec.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errKey)
-	}
-	key, err := parseKey(secret)
+	key, err := keyOf(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
+}
+
+// keyOf reads what writeKey wrote.
+func keyOf(text []byte) (*btcec.PrivateKey, error) {
+	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, errKey
+	}
+	return parseKey(secret)
 }
 
 func parseKey(secret []byte) (*btcec.PrivateKey, error) {
@@ -59,13 +64,17 @@ func createKey(path string) (*btcec.PrivateKey, error) {
 	return key, writeKey(path, key)
 }
 
-// writeKey writes a key to a file whole or not at all.
 func writeKey(path string, key *btcec.PrivateKey) error {
+	return writeSecret(path, []byte(hex.EncodeToString(key.Serialize())+"\n"))
+}
+
+// writeSecret writes a file for this user only, whole or not at all.
+func writeSecret(path string, content []byte) error {
 	temporary, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = temporary.WriteString(hex.EncodeToString(key.Serialize()) + "\n")
+	_, err = temporary.Write(content)
 	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}

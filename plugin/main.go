@@ -59,6 +59,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return towerCommand(ctx, args[1:], out)
 	case "import-teos":
 		return importCommand(ctx, args[1:], out)
+	case "restore":
+		return restoreCommand(ctx, args[1:], out)
 	case "version", "--version":
 		_, err := fmt.Fprintln(out, version)
 		return err

@@ -54,6 +54,8 @@ func question(m operator.Method) inspect {
 	return func(_ *inspector.Inspector, params []byte) (request, error) {
 		_, err := m.Parse(params)
 		return func(ctx context.Context, c *towerrpc.Client) (any, error) {
+			ctx, cancel := context.WithTimeout(ctx, m.Patience())
+			defer cancel()
 			return c.Ask(ctx, m.Name, params)
 		}, err
 	}

@@ -124,6 +124,7 @@ func optionText(value json.RawMessage) (string, bool) {
 // daemon joins a tower to lightningd: its key, its blocks, its mempool.
 func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 	d := &daemon{
+		inNode:   true,
 		settings: s, log: n.log, source: cln.NewChain(rpc), poll: pollNode,
 		key: func(ctx context.Context) (*btcec.PrivateKey, error) {
 			secret, err := cln.TowerSecret(ctx, rpc)

@@ -12,6 +12,11 @@ type Desk struct {
 	Tower *tower.Tower
 	// Info completes what the tower knows of itself.
 	Info func(ctx context.Context) (tower.Info, error)
+	// Backup writes a copy of the store to a file, with the keys of a tower of
+	// its own sealed by a passphrase, if it is not empty. Storage tells how much
+	// room the store takes.
+	Backup  func(ctx context.Context, file, passphrase string) (Backup, error)
+	Storage func(ctx context.Context) (Storage, error)
 	// Addresses are where others reach the API, best first; nil where that
 	// is not known.
 	Addresses func() []Address

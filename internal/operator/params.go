@@ -21,6 +21,8 @@ type Param struct {
 	// File says that the shell takes the name of a file and sends what is in
 	// it; lightning-cli takes the content itself.
 	File bool
+	// Path says that it names a file: the shell makes it absolute.
+	Path bool
 	// Values are what a shell completes, where there are few.
 	Values []string
 

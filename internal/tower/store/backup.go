@@ -20,8 +20,8 @@ const (
 	backupPause = 2 * time.Millisecond
 )
 
-// errRelative is what a backup to a relative path fails with.
-var errRelative = errors.New("name an absolute path: the tower does not run in your directory")
+// ErrRelative is what a backup to a relative path fails with.
+var ErrRelative = errors.New("name an absolute path: the tower does not run in your directory")
 
 // Backup writes a copy of the store, as it is now, to a new file, and beside the
 // store's tables one that holds extra. It never overwrites a file. Nobody
@@ -30,7 +30,7 @@ var errRelative = errors.New("name an absolute path: the tower does not run in y
 func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) (err error) {
 	defer func() { err = named(err) }()
 	if !filepath.IsAbs(file) {
-		return fmt.Errorf("%s: %w", file, errRelative)
+		return fmt.Errorf("%s: %w", file, ErrRelative)
 	}
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s: %w", file, os.ErrExist)

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vigil/internal/operator"
+	"vigil/internal/tower"
+	"vigil/internal/tower/store"
+	"vigil/internal/tower/towertest"
+)
+
+// backedUp is a tower of its own with a key in dir, and a backup of it.
+func backedUp(t *testing.T, passphrase string) (c *core, backup string, answer operator.Backup) {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := loadKey(filepath.Join(dir, keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := towertest.Open(t, filepath.Join(dir, storeFile))
+	d := &daemon{settings: settings{dataDir: dir, network: "regtest"}, log: slog.New(slog.DiscardHandler), store: db}
+	c = &core{Tower: tower.New(key, db, tower.Terms{}, d.log), daemon: d}
+	if err := c.Claim(t.Context(), "regtest"); err != nil {
+		t.Fatal(err)
+	}
+	backup = filepath.Join(t.TempDir(), "backup")
+	if answer, err = c.Backup(t.Context(), backup, passphrase); err != nil {
+		t.Fatal(err)
+	}
+	return c, backup, answer
+}
+
+func restore(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := restoreCommand(context.WithoutCancel(t.Context()), args, &out)
+	return out.String(), err
+}
+
+func TestASealedBackupBringsTheTowerBack(t *testing.T) {
+	cheap(t)
+	c, backup, answer := backedUp(t, "a passphrase")
+	if len(answer.Sealed) != 1 || answer.Sealed[0] != keyFile || answer.Bytes == 0 || answer.Storage.Store == 0 {
+		t.Errorf("%+v", answer)
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	if _, err := restore(t, backup, "--data-dir", dir); err == nil || !strings.Contains(err.Error(), "--passphrase") {
+		t.Errorf("without the passphrase: %v", err)
+	}
+	pass := filepath.Join(t.TempDir(), "pass")
+	if err := os.WriteFile(pass, []byte("wrong\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); !errors.Is(err, errPassphrase) {
+		t.Errorf("with a wrong one: %v", err)
+	}
+	if err := os.WriteFile(pass, []byte("a passphrase\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass)
+	if err != nil || !strings.Contains(out, c.ID().String()) || !strings.Contains(out, "DOES NOT") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	key, err := loadKey(filepath.Join(dir, keyFile))
+	if err != nil || teosID(key) != c.ID().String() {
+		t.Errorf("the key is another: %v", err)
+	}
+	again := tower.New(key, towertest.Open(t, filepath.Join(dir, storeFile)), tower.Terms{}, towertest.Quiet())
+	if err := again.Claim(t.Context(), "regtest"); err != nil {
+		t.Error(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); !errors.Is(err, errStore) {
+		t.Errorf("over a store: %v", err)
+	}
+}
+
+func TestABackupWithoutItsKeySaysSo(t *testing.T) {
+	c, backup, answer := backedUp(t, "")
+	if len(answer.Sealed) != 0 || answer.Notes[0] != noteNoKey {
+		t.Errorf("%+v", answer)
+	}
+	if raw, err := os.ReadFile(backup); err != nil || bytes.Contains(raw, c.daemon.privateHex(t)) {
+		t.Errorf("the key is in it, in the open (%v)", err)
+	}
+	dir := t.TempDir()
+	out, err := restore(t, backup, "--data-dir", dir)
+	if err != nil || !strings.Contains(out, "The backup has no key") {
+		t.Errorf("%s, %v", out, err)
+	}
+	// A directory with another tower's key takes nothing.
+	other := t.TempDir()
+	if _, err := loadKey(filepath.Join(other, keyFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", other); err == nil || !strings.Contains(err.Error(), "the backup is of") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := restore(t, filepath.Join(other, keyFile), "--data-dir", t.TempDir()); !errors.Is(err, store.ErrNoBackup) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func (d *daemon) privateHex(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile(d.path(keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(text)
+}
+
+func TestANodesBackupTakesNoPassphrase(t *testing.T) {
+	c, backup, _ := backedUp(t, "")
+	c.daemon.inNode = true
+	if _, err := c.Backup(t.Context(), backup+"2", "x"); err == nil || !strings.Contains(err.Error(), "comes from the node") {
+		t.Errorf("got %v", err)
+	}
+	answer, err := c.Backup(t.Context(), backup+"2", "")
+	if err != nil || answer.Notes[0] != noteNode {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if _, err := c.Backup(t.Context(), backup+"2", ""); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestALogOfAnOldStoreIsNotTakenForTheRestoredOnes(t *testing.T) {
+	_, backup, _ := backedUp(t, "")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, storeFile+"-wal"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir); !errors.Is(err, errStore) {
+		t.Errorf("got %v", err)
+	}
+}
