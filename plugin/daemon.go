@@ -161,7 +161,7 @@ func (d *daemon) part(fail context.CancelCauseFunc, what string, run func()) fun
 // openInner serves the inner door, and behind it the HTTP door, until ctx ends.
 func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Follower) error {
 	check := inspector.New(d.settings.limits)
-	core := &core{Tower: t, follower: f, daemon: d}
+	core := &core{Tower: t, follower: f, daemon: d, started: time.Now()}
 	server := towerrpc.NewServer(core, core, check, d.log)
 	listener, err := towerrpc.Listen(d.path(socketFile))
 	if err != nil {

@@ -2,6 +2,9 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"vigil/internal/tower"
@@ -12,25 +15,41 @@ var infoMethods = []Method{{
 	About: "What this tower guards, how far it has seen, and what its operator should act on.",
 	Answer: func(ctx context.Context, d *Desk, _ Args) (any, error) {
 		info, err := d.Info(ctx)
-		return newInfo(info), err
+		var addresses []Address
+		if d.Addresses != nil {
+			addresses = d.Addresses()
+		}
+		return newInfo(info, addresses, time.Now()), err
 	},
+	Lead: glance,
 }}
 
-// Info is what info answers. Heights are block heights.
+// Info is what info answers. Heights are block heights, times are as by RFC 3339.
 type Info struct {
-	TowerID      string       `json:"tower_id"`
-	Network      string       `json:"network"`
-	Version      string       `json:"version"`
+	// Guarding says that the tower sees every block and records what it does;
+	// NotGuarding is why not.
+	Guarding    bool   `json:"guarding"`
+	NotGuarding string `json:"not_guarding,omitempty"`
+	TowerID     string `json:"tower_id"`
+	Network     string `json:"network"`
+	Version     string `json:"version"`
+	// API is where the API listens now, Addresses by what others reach it.
 	API          []string     `json:"api"`
+	Addresses    []Address    `json:"addresses"`
+	LivesInNode  bool         `json:"lives_in_node"`
+	Backends     []string     `json:"backends"`
 	Height       uint32       `json:"height"`
 	SourceHeight uint32       `json:"source_height"`
 	Behind       uint32       `json:"blocks_behind"`
+	LastBlockAt  string       `json:"last_block_at,omitempty"`
 	SourceError  string       `json:"source_error,omitempty"`
 	StoreError   string       `json:"store_error,omitempty"`
 	RecentFrom   uint32       `json:"recent_from"`
 	Blind        []blindRange `json:"blind"`
 	Users        uint64       `json:"users"`
 	Appointments uint64       `json:"appointments"`
+	DiskUsed     int64        `json:"disk_used_bytes"`
+	DiskFree     int64        `json:"disk_free_bytes"`
 	Pending      uint64       `json:"trackers_pending"`
 	Refused      uint64       `json:"trackers_refused"`
 	Confirmed    uint64       `json:"trackers_confirmed"`
@@ -38,6 +57,8 @@ type Info struct {
 	Resolved     uint64       `json:"breaches_resolved"`
 	Lost         uint64       `json:"breaches_lost"`
 	Since        string       `json:"since"`
+	Started      string       `json:"started"`
+	Uptime       int64        `json:"uptime_seconds"`
 	Warnings     []string     `json:"warnings"`
 	Limits       []string     `json:"cannot"`
 }
@@ -49,21 +70,31 @@ type blindRange struct {
 
 // cannot is what no tower of this kind can do, said where its operator looks.
 var cannot = []string{
-	"guard the node it runs in: it goes down with it",
 	"claim HTLC outputs: clients hand in penalties for their peer's balance only",
 	"raise the fee of a penalty: it is signed by the client",
 	"answer with states from before the client registered",
 }
 
-func newInfo(i tower.Info) Info {
+// cannotInNode is what a tower besides can't that lives in a node.
+const cannotInNode = "guard the node it runs in: it goes down with it"
+
+func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	b := Info{
-		TowerID: i.ID.String(), Network: i.Network, Version: i.Version, API: orEmpty(i.API),
-		Height: i.Height, SourceHeight: i.SourceHeight, SourceError: i.SourceError, StoreError: i.StoreError,
+		Guarding: i.NotGuarding == "", NotGuarding: i.NotGuarding,
+		TowerID: i.ID.String(), Network: i.Network, Version: i.Version,
+		API: orEmpty(i.API), Addresses: orEmpty(addresses),
+		LivesInNode: i.InNode, Backends: orEmpty(i.Backends),
+		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
+		SourceError: i.SourceError, StoreError: i.StoreError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},
-		Users: i.Users, Appointments: i.Appointments,
+		Users: i.Users, Appointments: i.Appointments, DiskUsed: i.DiskUsed, DiskFree: i.DiskFree,
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
-		Since: i.Since.Format(time.RFC3339), Warnings: orEmpty(i.Warnings), Limits: cannot,
+		Since: stamp(i.Since), Started: stamp(i.Started), Uptime: int64(now.Sub(i.Started).Seconds()),
+		Warnings: orEmpty(i.Warnings), Limits: cannot,
+	}
+	if i.InNode {
+		b.Limits = append([]string{cannotInNode}, cannot...)
 	}
 	if i.SourceHeight > i.Height {
 		b.Behind = i.SourceHeight - i.Height
@@ -74,10 +105,57 @@ func newInfo(i tower.Info) Info {
 	return b
 }
 
+// stamp is a time as documents have it; "" where it is not known.
+func stamp(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// glance says what an operator looks for: is it guarding?
+func glance(document []byte) string {
+	var i Info
+	if err := json.Unmarshal(document, &i); err != nil {
+		return ""
+	}
+	var b strings.Builder
+	if i.Guarding {
+		fmt.Fprintf(&b, "Guarding: yes. %s of %s, up to block %d of %d.",
+			count(i.Appointments, "appointment"), count(i.Users, "user"), i.Height, max(i.Height, i.SourceHeight))
+	} else {
+		fmt.Fprintf(&b, "Guarding: NO, %s.", i.NotGuarding)
+	}
+	if open := i.Pending; open > 0 {
+		fmt.Fprintf(&b, " %s being answered now.", count(open, "breach is", "breaches are"))
+	}
+	if i.Lost > 0 {
+		fmt.Fprintf(&b, " %s lost.", count(i.Lost, "breach was", "breaches were"))
+	}
+	if n := len(i.Warnings); n > 0 {
+		fmt.Fprintf(&b, " See the %s below.", count(uint64(n), "warning"))
+	}
+	if len(i.Addresses) == 0 || i.Addresses[0].Register == "" {
+		return b.String()
+	}
+	return b.String() + " Other nodes use it by: " + i.Addresses[0].Register
+}
+
+// count is a number of things.
+func count(n uint64, one string, many ...string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	if len(many) == 0 {
+		many = []string{one + "s"}
+	}
+	return fmt.Sprintf("%d %s", n, many[0])
+}
+
 // orEmpty makes an empty list print as one and not as null.
-func orEmpty(list []string) []string {
+func orEmpty[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }

@@ -108,6 +108,9 @@ func (t *Tower) process(tx Tx, b *chain.Block, j *journal) error {
 	if err := tx.PutBlock(b, t.terms.RecentBlocks > 0); err != nil {
 		return err
 	}
+	if err := tx.SetIdentity(lastBlockKey, b.Time.Format(time.RFC3339)); err != nil {
+		return err
+	}
 	if err := tx.CutRecent(back(b.Height, t.terms.RecentBlocks)); err != nil {
 		return err
 	}

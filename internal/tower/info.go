@@ -20,15 +20,33 @@ type Info struct {
 	SourceError  string
 	// StoreError is why the store can't be written to now.
 	StoreError string
-	// Since is when this tower was started for the first time.
-	Since time.Time
+	// NotGuarding is why the tower does not do what it is for; "" where it
+	// does.
+	NotGuarding string
+	// LastBlock is when the miner of the last block says that it was found;
+	// zero where that is not known.
+	LastBlock time.Time
+	// Since is when this tower was started for the first time, Started the
+	// last time.
+	Since, Started time.Time
+	// InNode says that the tower lives in a Lightning node.
+	InNode bool
+	// Backends are bitcoind, lightningd or both: where blocks come from.
+	Backends []string
+	// DiskUsed is what the tower's files take, DiskFree what is free on
+	// their disk, in bytes.
+	DiskUsed, DiskFree int64
 	// API holds the addresses on which the HTTP API listens now.
 	API []string
 	// Warnings is what the operator should act on.
 	Warnings []string
 }
 
-const sinceKey = "since"
+// Names under which times are kept, as by RFC 3339.
+const (
+	sinceKey     = "since"
+	lastBlockKey = "last_block"
+)
 
 // Info returns what the store knows: the rest is filled in by who runs the
 // tower.
@@ -47,8 +65,15 @@ func (t *Tower) Info(ctx context.Context) (Info, error) {
 		if err != nil {
 			return err
 		}
-		info.Since, err = time.Parse(time.RFC3339, since)
-		return err
+		if info.Since, err = time.Parse(time.RFC3339, since); err != nil {
+			return err
+		}
+		if at, err := tx.Identity(lastBlockKey); err != nil || at == "" {
+			return err
+		} else if info.LastBlock, err = time.Parse(time.RFC3339, at); err != nil {
+			return err
+		}
+		return nil
 	})
 	return info, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -57,6 +58,8 @@ type Block struct {
 	Height uint32
 	Hash   chainhash.Hash
 	Prev   chainhash.Hash
+	// Time is what its header says: by consensus at most two hours ahead.
+	Time time.Time
 	// Txs are in the order of the block; the first is the coinbase.
 	Txs []Tx
 }
@@ -77,6 +80,7 @@ func (p *Params) ParseBlock(raw []byte) (*Block, error) {
 	}
 	b := &Block{Hash: chainhash.DoubleHashH(raw[:headerSize])}
 	copy(b.Prev[:], raw[4:36])
+	b.Time = time.Unix(int64(binary.LittleEndian.Uint32(raw[68:72])), 0).UTC()
 	if err := p.checkWork(b.Hash, binary.LittleEndian.Uint32(raw[72:76])); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"vigil/internal/tower"
+)
+
+// behindAlarm is how many blocks the tower may lag before it warns: more than
+// two in a row may come while one is being processed.
+const behindAlarm = 3
+
+// Info completes what the tower knows of itself.
+func (c *core) Info(ctx context.Context) (tower.Info, error) {
+	info, err := c.Tower.Info(ctx)
+	if err != nil {
+		return info, err
+	}
+	d := c.daemon
+	info.Network, info.Version = d.settings.network, version
+	info.InNode, info.Backends, info.Started = d.inNode, d.backends(), c.started
+	status := c.follower.Status()
+	info.SourceHeight = status.Height
+	if status.Err != nil {
+		info.SourceError = cut(status.Err.Error())
+	}
+	if api := c.api.Load(); api != nil && api.Addr() != "" {
+		info.API = []string{api.Addr()}
+	}
+	info.StoreError = cut(info.StoreError)
+	info.DiskUsed, info.DiskFree = d.disk()
+	info.Warnings = warnings(info)
+	info.NotGuarding = notGuarding(info)
+	return info, nil
+}
+
+// backends names what blocks come from and penalties go to, the first one first.
+func (d *daemon) backends() []string {
+	var list []string
+	if d.settings.node != nil || !d.inNode {
+		list = append(list, "bitcoind")
+	}
+	if d.inNode {
+		list = append(list, "lightningd")
+	}
+	return list
+}
+
+// disk returns how much of the disk the data directory's files take, and how much
+// is free for this user, in bytes; 0 where that can't be told.
+func (d *daemon) disk() (used, free int64) {
+	for _, name := range []string{storeFile, storeFile + "-wal", storeFile + "-shm", reserveFile} {
+		info, err := os.Stat(d.path(name))
+		if err == nil {
+			used += info.Size()
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return 0, 0
+		}
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(d.settings.dataDir, &stat); err != nil {
+		return used, 0
+	}
+	return used, int64(stat.Bavail) * int64(stat.Bsize) //nolint:gosec,unconvert // no disk has 2^63 bytes; types differ by platform
+}
+
+// maxError is how much of an error the operator is shown, in bytes.
+const maxError = 300
+
+func cut(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxError], "") + "…"
+}
+
+// notGuarding says why the tower does not do what it is for, "" where it does.
+func notGuarding(i tower.Info) string {
+	behind := int64(i.SourceHeight) - int64(i.Height)
+	switch {
+	case i.Height == 0:
+		return "it has not seen a block yet"
+	case i.SourceError != "":
+		return "the chain can't be followed"
+	case behind >= behindAlarm:
+		return fmt.Sprintf("it is %d blocks behind the chain", behind)
+	case i.StoreError != "":
+		return "its store fails"
+	}
+	return ""
+}
+
+// warnings says in plain words what the operator should act on.
+func warnings(i tower.Info) []string {
+	var list []string
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if i.SourceError != "" {
+		add("the chain can't be followed now, breaches are not seen: %s", i.SourceError)
+	}
+	if i.StoreError != "" {
+		add("the store can't be written to, no appointment is accepted, and what breaches are answered is not recorded: make room on the disk or repair it; it says: %s", i.StoreError)
+	}
+	if behind := int64(i.SourceHeight) - int64(i.Height); behind >= behindAlarm {
+		add("the tower is %d blocks behind the chain and catching up", behind)
+	}
+	if len(i.API) == 0 {
+		add("the HTTP API does not listen: remote nodes can't reach the tower; the log says why")
+	}
+	for _, r := range i.Blind {
+		add("blocks %d to %d were never seen: the backend had pruned them while the tower was away", r.From, r.To)
+	}
+	if n := i.Pending - i.Refused; n > 0 {
+		add("%d breaches wait for their penalty to confirm; it is in the mempool or on its way there", n)
+	}
+	if i.Refused > 0 {
+		add("%d penalties are refused by the Bitcoin backend, and tried again at every block; it says: %s", i.Refused, i.Refusal)
+	}
+	return list
+}
