@@ -193,7 +193,7 @@ func TestFault7LoggingBeforeRunDoesNotBlock(t *testing.T) {
 	}
 	n := startNode(t, p)
 	n.logged("info", "early line=0")
-	n.logged("unusual", "1976 log lines or notifications were dropped")
+	n.logged("unusual", "1976 log lines were dropped")
 }
 
 // Fault 8: Stop panicked with calls in flight. Under -race.
@@ -295,7 +295,7 @@ func TestFault13OnlyMessagesOnStdout(t *testing.T) {
 	for i := range 50 {
 		go logger.Info("line")
 		go log.Print("std")
-		go p.Notify("vigil-breach", map[string]int{"n": i})
+		go p.Notify(t.Context(), "vigil-breach", map[string]int{"n": i})
 		go io.WriteString(n.stdin, request(fmt.Sprint(i), "echo", "[]"))
 	}
 	for i := range 50 {
@@ -304,9 +304,25 @@ func TestFault13OnlyMessagesOnStdout(t *testing.T) {
 	n.wait("notification", func(w wire) bool {
 		return w.text == `{"jsonrpc":"2.0","method":"vigil-breach","params":{"n":49}}`
 	})
-	p.Notify("block_added", nil)
-	n.logged("unusual", "notification of an undeclared topic refused topic=block_added")
+	if err := p.Notify(t.Context(), "block_added", nil); err == nil || err.Error() != `the notification "block_added" is not declared` {
+		t.Errorf("an undeclared topic: %v", err)
+	}
 	if i := slices.IndexFunc(n.seen, func(w wire) bool { return !strings.HasPrefix(w.text, `{"jsonrpc":"2.0"`) }); i >= 0 {
 		t.Errorf("stdout holds %s", n.seen[i].text)
+	}
+}
+
+// A notification that was not written must be told as such: who sends it counts
+// on it.
+func TestANotificationIsSentOrFails(t *testing.T) {
+	p := &Plugin{Notifications: []string{"vigil-breach"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Notify(ctx, "vigil-breach", struct{}{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("before anybody writes: %v", err)
+	}
+	p.outbox().abandon(nil)
+	if err := p.Notify(t.Context(), "vigil-breach", struct{}{}); !errors.Is(err, errGone) {
+		t.Errorf("after lightningd has gone: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package cln
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -121,21 +122,21 @@ func (p *Plugin) outbox() *outbox {
 // info, Warn unusual, Error broken.
 func (p *Plugin) LogHandler() slog.Handler { return &logHandler{queue: p.outbox()} }
 
-// Notify sends a custom notification, params being a JSON object. Topics that
-// are not in Notifications are refused, with a line in the log. It never
-// blocks: when lightningd doesn't read, notifications are dropped and counted.
-func (p *Plugin) Notify(topic string, params any) {
-	log := slog.New(p.LogHandler())
+// Notify sends a custom notification, params being a JSON object, and returns
+// once it is written to lightningd, or with why it is not when ctx ends. Topics
+// that are not in Notifications are refused.
+func (p *Plugin) Notify(ctx context.Context, topic string, params any) error {
 	if !slices.Contains(p.Notifications, topic) {
-		log.Warn("notification of an undeclared topic refused", "topic", topic)
-		return
+		return fmt.Errorf("the notification %q is not declared", topic)
 	}
 	text, err := notification(topic, params)
 	if err != nil {
-		log.Warn("notification cannot be encoded", "topic", topic, "error", err)
-		return
+		return fmt.Errorf("encode the notification %q: %w", topic, err)
 	}
-	p.outbox().event(text)
+	if err := p.outbox().notice(ctx, text); err != nil {
+		return fmt.Errorf("send the notification %q: %w", topic, err)
+	}
+	return nil
 }
 
 func notification(method string, params any) ([]byte, error) {
