@@ -3,6 +3,7 @@ package towerapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -23,12 +24,13 @@ import (
 type listener struct {
 	net.Listener
 	server *Server
+	tls    *tls.Config // nil for plain HTTP
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newListener(l net.Listener, s *Server) *listener {
-	return &listener{Listener: l, server: s, closed: make(chan struct{})}
+func newListener(l net.Listener, s *Server, secure *tls.Config) *listener {
+	return &listener{Listener: l, server: s, tls: secure, closed: make(chan struct{})}
 }
 
 // Accept returns a connection that has a place. One that is over its address's
@@ -43,15 +45,15 @@ func (l *listener) Accept() (net.Conn, error) {
 		peer := parseAddr(raw.RemoteAddr().String())
 		leave, ok := s.peers.enter(peer)
 		if !ok {
-			s.turnAway(raw, peer)
+			l.turnAway(raw, peer)
 			continue
 		}
 		if !l.place() {
 			leave()
-			s.turnAway(raw, peer)
+			l.turnAway(raw, peer)
 			return nil, net.ErrClosed
 		}
-		c := &conn{Conn: raw, codes: s.codes, crowd: s.crowd, home: homeOf(peer), accepted: time.Now()}
+		c := &conn{Conn: l.wrap(raw), codes: s.codes, crowd: s.crowd, home: homeOf(peer), accepted: time.Now()}
 		c.yield = sync.OnceFunc(func() { s.crowd.leave(c); <-s.slots })
 		c.release = sync.OnceFunc(func() { c.yield(); leave() })
 		s.crowd.enter(c)

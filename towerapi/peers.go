@@ -70,9 +70,15 @@ const maxTurnedAway = 64
 
 // turnAway answers a connection that is over its address's limit. Where too
 // many of them are heard already, it goes unheard, and its client may lose the
-// answer.
-func (s *Server) turnAway(c net.Conn, peer netip.Addr) {
+// answer. Over TLS it is closed before the handshake, which costs us nothing
+// and is a connection that failed to its client.
+func (l *listener) turnAway(c net.Conn, peer netip.Addr) {
+	s := l.server
 	s.log.Debug("too many connections of one address", "client", peer)
+	if l.tls != nil {
+		c.Close()
+		return
+	}
 	_ = c.SetDeadline(time.Now().Add(s.timing.header))
 	select {
 	case s.away <- struct{}{}:

@@ -48,6 +48,8 @@ type Config struct {
 	// Bind is the TCP address to listen on, host:port. Port 0 takes any
 	// free one, and keeps it.
 	Bind string
+	// TLS is where the same API is served over TLS, too; nil for nowhere.
+	TLS *TLS
 	// Codes is the dialect of errors where no user is known; v2 if not set.
 	Codes teos.Dialect
 	// TrustedProxies are the peers whose word about the client's address is
@@ -130,9 +132,8 @@ type Server struct {
 	conns     sync.WaitGroup
 	suspects  chan error // why the store may be failing; see storage.go
 
-	mu   sync.Mutex
-	bind string
-	addr string // while listening
+	plain  *entrance
+	secure *entrance // nil where there is none
 }
 
 // New returns a Server.
@@ -143,11 +144,14 @@ func New(t Tower, check *inspector.Inspector, c Config) *Server {
 func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server {
 	s := &Server{
 		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
-		log: c.Log, timing: tm, bind: c.Bind,
+		log: c.Log, timing: tm, plain: &entrance{bind: c.Bind},
 		slots:    make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
 		away:     make(chan struct{}, maxTurnedAway),
 		suspects: make(chan error, 1),
 		crowd:    newCrowd(tm.stay),
+	}
+	if c.TLS != nil {
+		s.secure = &entrance{bind: c.TLS.Bind, certificates: c.TLS.Certificates, tls: tlsConfig(c.TLS.Certificates)}
 	}
 	s.peers = newPeers(cmp.Or(c.MaxConnectionsPerAddress, defaultMaxConnectionsPerAddress), s.exempt)
 	s.endpoints = s.routes(cmp.Or(c.MaxAppointments, defaultMaxAppointments), cmp.Or(c.MaxRequests, defaultMaxRequests))
@@ -182,89 +186,53 @@ func (s *Server) count(c net.Conn, state http.ConnState) {
 
 // Addr returns the address that the server listens on now, "" while it does
 // not.
-func (s *Server) Addr() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr
-}
+func (s *Server) Addr() string { return s.plain.Addr() }
 
-// setAddr notes that the server listens on addr, or with "" that it does not.
-// It will come back to the same address.
-func (s *Server) setAddr(addr string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addr = addr
-	if addr != "" {
-		s.bind = addr
+// TLSAddr is Addr of the listener with TLS.
+func (s *Server) TLSAddr() string {
+	if s.secure == nil {
+		return ""
 	}
+	return s.secure.Addr()
 }
 
 // Run serves until ctx ends, and then lets requests end that are under way,
 // for a bounded time. A port that is busy is tried again. It does not listen
-// before the tower is ready, nor while the store fails. Run may be called once. It fails only where the
-// address can't be one.
+// before the tower is ready, nor while the store fails. Run may be called
+// once. It fails only where an address can't be one.
 func (s *Server) Run(ctx context.Context) error {
-	if _, _, err := net.SplitHostPort(s.bind); err != nil {
-		return fmt.Errorf("the API's address must be host:port: %w", err)
+	for _, e := range s.entrances() {
+		if _, _, err := net.SplitHostPort(e.bind); err != nil {
+			return fmt.Errorf("the API's address must be host:port: %w", err)
+		}
 	}
 	defer s.drain(context.WithoutCancel(ctx))
 	s.awaitTower(ctx)
 	for ctx.Err() == nil {
-		l := s.listen(ctx)
-		if l == nil {
-			break
-		}
-		s.serve(ctx, l)
+		s.serve(ctx)
 		s.awaitStore(ctx)
 	}
 	return nil
 }
 
-// listen tries until it succeeds; nil says that ctx ended first.
-func (s *Server) listen(ctx context.Context) net.Listener {
-	for wait := s.timing.retry; ctx.Err() == nil; wait = min(2*wait, s.timing.maxRetry) {
-		l, err := new(net.ListenConfig).Listen(ctx, family(s.bind), s.bind)
-		if err == nil {
-			s.setAddr(l.Addr().String())
-			s.log.Info("the API listens", "address", s.Addr())
-			return newListener(l, s)
-		}
-		if ctx.Err() == nil {
-			s.log.Warn("the API can't listen: free the address or choose another", "err", err, "again_in", wait)
-		}
-		pause(ctx, wait)
+func (s *Server) entrances() []*entrance {
+	if s.secure == nil {
+		return []*entrance{s.plain}
 	}
-	return nil
-}
-
-// family keeps 0.0.0.0 to IPv4, as whoever wrote it means; Go would open IPv6,
-// too.
-func family(bind string) string {
-	host, _, err := net.SplitHostPort(bind)
-	if addr, errAddr := netip.ParseAddr(host); err == nil && errAddr == nil && addr.Is4() {
-		return "tcp4"
-	}
-	return "tcp"
+	return []*entrance{s.plain, s.secure}
 }
 
 // serve lets clients in until ctx ends or the store fails. Who was let in
 // before is still answered afterwards.
-func (s *Server) serve(ctx context.Context, l net.Listener) {
+func (s *Server) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
+	var open sync.WaitGroup
+	defer open.Wait()
 	defer cancel()
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		defer cancel()
-		if err := s.http.Serve(l); ctx.Err() == nil {
-			s.log.Error("the API stopped listening", "err", err)
-		}
-	}()
+	for _, e := range s.entrances() {
+		open.Go(func() { s.keepOpen(ctx, e) })
+	}
 	s.watchStore(ctx)
-	cancel()
-	s.setAddr("")
-	l.Close()
-	<-served
 }
 
 // drain ends when every connection has.
