@@ -52,6 +52,9 @@ type daemon struct {
 	poll   time.Duration
 	// hints calls wake when there may be a new block, until ctx ends.
 	hints func(ctx context.Context, wake func())
+	// tell sends a notification to other plugins, and returns once it is sent;
+	// nil where there are none.
+	tell func(ctx context.Context, topic string, payload any) error
 	// ready is called with the client of the inner door once it is open,
 	// and with nil before it closes.
 	ready func(*towerrpc.Client)
@@ -118,7 +121,8 @@ func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
 		return err
 	}
 	publisher := responder.NewPublisher(t, d.source, d.log)
-	t.OnPenaltyDue(publisher.Wake)
+	notifier := &notifier{tower: t, follower: follower, tell: d.tell, log: d.log, wake: make(chan struct{}, 1)}
+	t.OnPenaltyDue(func() { publisher.Wake(); notifier.Wake() })
 	t.OnUnrecorded(publisher.Unrecorded)
 
 	// Not ctx: the chain is followed until the doors are closed.
@@ -129,6 +133,9 @@ func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
 	defer stop()
 	parts.Go(d.part(fail, "following the chain", func() { follower.Run(chainCtx) }))
 	parts.Go(d.part(fail, "publishing", func() { publisher.Run(chainCtx) }))
+	if d.tell != nil {
+		parts.Go(d.part(fail, "telling other plugins", func() { notifier.run(chainCtx) }))
+	}
 	if d.hints != nil {
 		parts.Go(d.part(fail, "hearing of blocks", func() { d.hints(chainCtx, follower.Hint) }))
 	}

@@ -51,6 +51,7 @@ func newNode() *node {
 	n := &node{plugin: &cln.Plugin{}}
 	n.log = slog.New(leveled{n.plugin.LogHandler(), &n.level})
 	n.plugin.Methods = n.methods()
+	n.plugin.Notifications = topics()
 	n.plugin.Options = nodeOptions()
 	n.plugin.Init = n.init
 	n.plugin.Block = func(uint32) {
@@ -134,6 +135,7 @@ func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 			return parseKey(secret[:])
 		},
 		ready: n.setClient,
+		tell:  n.plugin.Notify,
 	}
 	if s.node != nil {
 		// The options were checked: it can't fail any more.

@@ -102,17 +102,20 @@ type Event struct {
 func NewEvents(page tower.EventPage) Events {
 	body := Events{Events: []Event{}}
 	for i := range page.Events {
-		e := &page.Events[i]
-		line := Event{ID: e.ID, Happening: newHappening(e)}
-		if e.Row != 0 {
-			line.Locator = e.Locator.String()
-		}
-		body.Events = append(body.Events, line)
+		body.Events = append(body.Events, newEvent(&page.Events[i]))
 	}
 	if page.More {
 		body.Next = page.Events[len(page.Events)-1].ID
 	}
 	return body
+}
+
+func newEvent(e *tower.Event) Event {
+	line := Event{ID: e.ID, Happening: newHappening(e)}
+	if e.Row != 0 {
+		line.Locator = e.Locator.String()
+	}
+	return line
 }
 
 func newHappening(e *tower.Event) Happening {

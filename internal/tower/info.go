@@ -51,7 +51,7 @@ const (
 // Info returns what the store knows: the rest is filled in by who runs the
 // tower.
 func (t *Tower) Info(ctx context.Context) (Info, error) {
-	info := Info{ID: t.ID(), StoreError: t.storeTrouble()}
+	info := Info{ID: t.ID(), StoreError: t.StoreTrouble()}
 	err := t.store.View(ctx, func(tx Tx) (err error) {
 		if info.Stats, err = tx.Stats(); err != nil {
 			return err

@@ -77,8 +77,8 @@ func (t *Tower) wrote(err error) error {
 	return err
 }
 
-// storeTrouble says why the store can't be written to, "" where it can.
-func (t *Tower) storeTrouble() string {
+// StoreTrouble says why the store can't be written to, "" where it can.
+func (t *Tower) StoreTrouble() string {
 	if err := t.storeError.Load(); err != nil && !t.hurt.Load() {
 		return (*err).Error()
 	}
