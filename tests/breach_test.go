@@ -59,6 +59,8 @@ func TestTheOperatorSeesEachBreach(t *testing.T) {
 		s.see(b, "resolved", func(seen harness.Breach) bool {
 			return seen.OverHeight == height+99 && seen.OverAt != "" && seen.SpentHeight == height
 		})
+		s.told("vigil_breach", "vigil_penalty_confirmed", "vigil_resolved")
+		s.proven(b)
 	})
 }
 

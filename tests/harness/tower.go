@@ -44,6 +44,8 @@ type Tower interface {
 	Info(ctx context.Context) (Info, error)
 	// Breaches is vigil-breaches, by either way, too; state may be "".
 	Breaches(ctx context.Context, state string) ([]Breach, error)
+	// Ask asks the operator's method NAME, as vigil-NAME or `vigil NAME`.
+	Ask(ctx context.Context, method string, params map[string]any, answer any) error
 	// Stop ends the tower in good order and tells how long that took.
 	Stop() time.Duration
 	Kill()
@@ -122,6 +124,10 @@ func (l *loaded) Breaches(ctx context.Context, state string) ([]Breach, error) {
 	})
 }
 
+func (l *loaded) Ask(ctx context.Context, method string, params map[string]any, answer any) error {
+	return l.Call(ctx, "vigil-"+method, params, answer)
+}
+
 func (l *loaded) Stop() time.Duration { l.t.Helper(); return l.StopPlugin() }
 func (l *loaded) Kill()               { l.t.Helper(); l.KillPlugin() }
 
@@ -179,6 +185,14 @@ func (s *standalone) Breaches(ctx context.Context, state string) ([]Breach, erro
 		}
 		return page, s.command(ctx, &page, args...)
 	})
+}
+
+func (s *standalone) Ask(ctx context.Context, method string, params map[string]any, answer any) error {
+	args := []string{method}
+	for name, value := range params {
+		args = append(args, "--"+name, fmt.Sprint(value))
+	}
+	return s.command(ctx, answer, args...)
 }
 
 // command runs a command of the shell and reads what it prints.
