@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"vigil/internal/operator"
@@ -21,7 +22,7 @@ const maxFile = 8 << 20
 
 // askCommand is `vigil NAME` for each of the operator's methods.
 func askCommand(ctx context.Context, m operator.Method, args []string, out io.Writer) error {
-	r, err := parseFlags(m.Name, m.About, args, questionFlags(m), names(m), out)
+	r, err := parseFlags(strings.TrimSpace(m.Name+" "+m.Usage()), m.About, args, questionFlags(m), names(m), out)
 	if errors.Is(err, errHelp) {
 		return nil
 	}
@@ -44,6 +45,26 @@ func askCommand(ctx context.Context, m operator.Method, args []string, out io.Wr
 }
 
 func printAnswer(m operator.Method, r raw, answer json.RawMessage, out io.Writer) error {
+	if err := show(m, r, answer, out); err != nil {
+		return err
+	}
+	return verdict(answer)
+}
+
+// errNotOK is for who reads exit statuses.
+var errNotOK = errors.New("not all of it is in order: what was printed says what is not")
+
+// verdict fails where what was checked is not in order: the answer says "ok" is
+// false.
+func verdict(answer json.RawMessage) error {
+	var v struct{ OK *bool }
+	if json.Unmarshal(answer, &v) == nil && v.OK != nil && !*v.OK {
+		return errNotOK
+	}
+	return nil
+}
+
+func show(m operator.Method, r raw, answer json.RawMessage, out io.Writer) error {
 	if r[jsonOption.name] == "true" {
 		return printJSON(out, answer)
 	}
@@ -63,9 +84,11 @@ var jsonOption = option{name: "json", toggle: true, help: "Print the JSON docume
 func questionFlags(m operator.Method) []option {
 	var list []option
 	for _, p := range m.Params {
-		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About})
+		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About, values: p.Values, file: p.File || p.Path})
 	}
-	return append(list, append(pick("network", "data-dir"), jsonOption)...)
+	where := pick("network", "data-dir")
+	where[1].help = "The tower's data directory. Default: that of `vigil tower`, ~/.vigil/NETWORK, else that of the plugin, ~/.lightning/NETWORK/vigil."
+	return append(list, append(where, jsonOption)...)
 }
 
 func questionParams(m operator.Method, r raw) ([]byte, error) {
@@ -122,7 +145,7 @@ func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.Raw
 	if canonical(r["network"]) == "" {
 		return nil, fmt.Errorf("--network must be bitcoin, testnet, testnet4, signet or regtest, is %q", r["network"])
 	}
-	dir, err := dataDir(r)
+	dir, err := towerDir(r)
 	if err != nil {
 		return nil, err
 	}

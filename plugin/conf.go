@@ -14,7 +14,7 @@ const maxConf = 1 << 20
 
 // confOption names a file with options, for `vigil tower`. What is given as a
 // flag, too, is the flag's.
-var confOption = option{name: "conf",
+var confOption = option{name: "conf", file: true,
 	help: "File with options, one name=value a line, without dashes; lines that begin with # are not read. Flags come before it."}
 
 // confFlags reads the file that --conf names among some flags, and returns its

@@ -13,11 +13,12 @@ import (
 // errHelp says that the help was asked for and printed.
 var errHelp = errors.New("help was printed")
 
-// parseFlags reads the flags of a command into options, and what comes without a
+// parseFlags reads the flags of a command, named with what stands behind it, into options, and what comes without a
 // name into those of positional, in order, before, between or after flags; help
 // for a person goes to out.
 func parseFlags(command, about string, args []string, list []option, positional []string, out io.Writer) (raw, error) {
 	r := defaults()
+	name, _, _ := strings.Cut(command, " ")
 	set := flag.NewFlagSet(command, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, o := range list {
@@ -40,13 +41,13 @@ func parseFlags(command, about string, args []string, list []option, positional 
 			return nil, errors.Join(errHelp, printHelp(command, about, list, out))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: see `vigil %s --help`", err, command)
+			return nil, fmt.Errorf("%w: see `vigil %s --help`", err, name)
 		}
 		if args = set.Args(); len(args) == 0 {
 			break
 		}
 		if len(positional) == 0 {
-			return nil, fmt.Errorf("%.40q is one too many: see `vigil %s --help`", args[0], command)
+			return nil, fmt.Errorf("%.40q is one too many: see `vigil %s --help`", args[0], name)
 		}
 		r[positional[0]], positional, args = args[0], positional[1:], args[1:]
 	}
@@ -57,6 +58,9 @@ const helpWidth = 72
 
 func printHelp(command, about string, list []option, out io.Writer) error {
 	var b strings.Builder
+	if !strings.Contains(about, "\n") {
+		about = strings.TrimSuffix(wrap(about, helpWidth, ""), "\n")
+	}
 	fmt.Fprintf(&b, "Usage: vigil %s [--option value ...]\n\n%s\n", command, about)
 	for _, o := range list {
 		fmt.Fprintf(&b, "\n  --%s", o.name)
@@ -92,9 +96,33 @@ func dataDir(r raw) (string, error) {
 	if r["data-dir"] != "" {
 		return r["data-dir"], nil
 	}
+	home, err := homeDir()
+	return filepath.Join(home, ".vigil", directoryOf(r["network"])), err
+}
+
+func homeDir() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no home directory: name one with --data-dir: %w", err)
+		err = fmt.Errorf("no home directory: name one with --data-dir: %w", err)
 	}
-	return filepath.Join(home, ".vigil", directoryOf(r["network"])), nil
+	return home, err
+}
+
+// towerDir returns the data directory of the tower to ask: where none is named,
+// that of a tower of its own or, if only that is there, of one in a node.
+func towerDir(r raw) (string, error) {
+	dir, err := dataDir(r)
+	if err != nil || r["data-dir"] != "" || exists(filepath.Join(dir, socketFile)) {
+		return dir, err
+	}
+	home, err := homeDir()
+	if inNode := filepath.Join(home, ".lightning", directoryOf(r["network"]), "vigil"); exists(filepath.Join(inNode, socketFile)) {
+		return inNode, err
+	}
+	return dir, err
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }

@@ -11,6 +11,10 @@ type option struct {
 	// toggle says that the shell takes it without a value, too: "true" then.
 	toggle bool
 	help   string
+	// values are all that it may be, where these are few words; file says that
+	// it is the name of a file or a directory. Shells complete them.
+	values []string
+	file   bool
 	// only is where the option is offered: "" for everywhere.
 	only door
 }
@@ -23,9 +27,9 @@ const (
 )
 
 var options = []option{
-	{name: "network", fallback: "bitcoin", only: standalone,
+	{name: "network", fallback: "bitcoin", only: standalone, values: []string{"bitcoin", "testnet", "testnet4", "signet", "regtest"},
 		help: "The chain: bitcoin, testnet, testnet4, signet or regtest."},
-	{name: "data-dir",
+	{name: "data-dir", file: true,
 		help: "Directory for the tower's data. Default: vigil in lightningd's network directory, or ~/.vigil/NETWORK for `vigil tower`."},
 	{name: "api-bind", fallback: "127.0.0.1:9814",
 		help: "Address and port of the HTTP API that remote nodes use. 0.0.0.0:9814 opens it to the network."},
@@ -33,7 +37,7 @@ var options = []option{
 		help: "Addresses of your own reverse proxies, as CIDR ranges separated by commas. Only they may say whom they speak for."},
 	{name: "bitcoind",
 		help: "URL of a bitcoind or btcd, http://[user:password@]host[:port]. Default for `vigil tower`: this machine's; in a node, lightningd's own backend is used alone."},
-	{name: "bitcoind-cookie",
+	{name: "bitcoind-cookie", file: true,
 		help: "File with bitcoind's credentials. Default: the network's below ~/.bitcoin."},
 	{name: "bitcoind-zmq",
 		help: "Where bitcoind publishes new blocks (zmqpubhashblock), tcp://host:port. Default: poll."},
@@ -49,7 +53,7 @@ var options = []option{
 		help: "Blocks for which an appointment may come after its dispute and is still answered."},
 	{name: "max-blob-size", fallback: "65536", number: true,
 		help: "Greatest encrypted blob of an appointment, in bytes."},
-	{name: "access", help: "Who may register: open (anybody), or invited (with an invitation, or a key that you allowed). Default: open where the API can be reached from this machine only, else invited."},
+	{name: "access", values: []string{"open", "invited"}, help: "Who may register: open (anybody), or invited (with an invitation, or a key that you allowed). Default: open where the API can be reached from this machine only, else invited."},
 	{name: "max-users", fallback: "0", number: true,
 		help: "Most users that the tower takes; 0 for no limit."},
 	{name: "max-user-slots", fallback: "0", number: true,
@@ -61,13 +65,15 @@ var options = []option{
 	{name: "max-user-storage", fallback: "0", number: true,
 		help: "Most megabytes of encrypted blobs of one user; 0 for no limit but its slots."},
 	{name: "public-address",
-		help: "Names or addresses by which others reach the API, host:port, separated by commas: vigil-info prints with them what users type."},
+		help: "Names or addresses by which others reach the API, host:port, separated by commas: vigil-info prints with them what users type. https:// before one says that it speaks TLS."},
 	{name: "tls-bind",
 		help: "Address and port on which the API is served over TLS, too. Needs tls-cert and tls-key, or tls-acme."},
-	{name: "tls-cert", help: "File with the certificate chain, PEM. It is read again when it changes."},
-	{name: "tls-key", help: "File with the certificate's key, PEM."},
+	{name: "tls-cert", file: true, help: "File with the certificate chain, PEM. It is read again when it changes."},
+	{name: "tls-key", file: true, help: "File with the certificate's key, PEM."},
 	{name: "tls-acme",
 		help: "Public names, separated by commas, for which a certificate is got and renewed by ACME. tls-bind must be what port 443 of the name leads to."},
+	{name: "tls-acme-directory",
+		help: "Directory URL of the ACME authority. Default: Let's Encrypt's; tls-acme accepts the authority's terms."},
 	{name: "tor-control",
 		help: "Tor's control port, host:port or a socket's path: the API is then offered as an onion service, too."},
 	{name: "tor-password", help: "Password of the control port. Default: its cookie, or none."},
@@ -77,9 +83,9 @@ var options = []option{
 		help: "Address of the status page, /metrics, /healthz and /readyz; off for none. Whoever reaches it can read it: keep it to yourself."},
 	{name: "disk-reserve", fallback: "64", number: true,
 		help: "Megabytes of disk that are kept free for blocks and breaches: when the disk is full, new appointments are refused first."},
-	{name: "codes", fallback: "v2",
+	{name: "codes", fallback: "v2", values: []string{"v1", "v2"},
 		help: "Dialect of error codes for requests of no known user: v1 (python-teos) or v2 (rust-teos)."},
-	{name: "log-level", fallback: "info",
+	{name: "log-level", fallback: "info", values: []string{"debug", "info", "warn", "error"},
 		help: "Least level that is logged: debug, info, warn or error."},
 }
 

@@ -25,7 +25,7 @@ For a tower in a node, name the data directory of the plugin:
 
 func restoreOptions() []option {
 	list := pick("data-dir")
-	return append(list, option{name: "passphrase",
+	return append(list, option{name: "passphrase", file: true,
 		help: "File with the passphrase that the key was sealed with, or - for standard input."})
 }
 
