@@ -13,10 +13,10 @@ import (
 
 // Keys that a backup may hold, by the file's name; onion.key is that of the onion
 // service.
-var backupKeys = []string{keyFile, onionFile}
+var backupKeys = []string{keyFile, onionKeyFile}
 
-// onionFile is the onion service's key in the data directory.
-const onionFile = "onion.key"
+// onionKeyFile is the onion service's key in the data directory.
+const onionKeyFile = "onion.key"
 
 // sealedEnding follows the name of a key that is sealed.
 const sealedEnding = ".age"

@@ -73,6 +73,9 @@ func importCommand(ctx context.Context, args []string, out io.Writer) (err error
 	return m.run(ctx)
 }
 
+// errOtherNetwork says that a tower is asked for under another network's name.
+var errOtherNetwork = errors.New("this tower is of another network")
+
 // move is a tower on its way to this program.
 type move struct {
 	from    *mover.Teos
@@ -88,10 +91,10 @@ func (m *move) resolve(r raw) (err error) {
 		r["network"] = m.from.Network
 	}
 	if m.network = canonical(r["network"]); m.network == "" {
-		return fmt.Errorf("which chain is it of? Say --network bitcoin, testnet, signet or regtest (the directory's name tells nothing)")
+		return errors.New("which chain is it of? Say --network bitcoin, testnet, signet or regtest (the directory's name tells nothing)")
 	}
 	if m.from.Network != "" && m.from.Network != m.network {
-		return fmt.Errorf("this is a tower of %s, and --network says %s", m.from.Network, m.network)
+		return fmt.Errorf("%w: the directory's name says %s, --network says %s", errOtherNetwork, m.from.Network, m.network)
 	}
 	if m.dir, err = dataDir(r); err != nil {
 		return err
@@ -130,11 +133,21 @@ func (m *move) run(ctx context.Context) (err error) {
 	}
 	// Last: a key without what was promised under it would be a tower that
 	// has forgotten everything, and says nothing of it.
-	if err := writeKey(d.path(keyFile), m.from.Key); err != nil {
+	if err := errors.Join(writeKey(d.path(keyFile), m.from.Key), m.onion()); err != nil {
 		return err
 	}
 	d.mark(tower.New(m.from.Key, nil, tower.Terms{}, d.log).ID())
 	return m.tell(ctx, report)
+}
+
+// onion keeps the address of the other tower's onion service, unless there is one
+// here already.
+func (m *move) onion() error {
+	file := filepath.Join(m.dir, onionKeyFile)
+	if _, err := os.Stat(file); m.from.OnionKey == nil || err == nil {
+		return nil
+	}
+	return writeSecret(file, m.from.OnionKey)
 }
 
 // try does all of it and keeps nothing: on the store that is there, undone at the
@@ -275,6 +288,9 @@ func (m *move) tell(ctx context.Context, a tower.Adopted) error {
 	}
 	if m.from.OlderKeys > 0 {
 		say("keys        %d older ones are in the store; receipts under them were void before, too", m.from.OlderKeys)
+	}
+	if m.from.OnionKey != nil {
+		say("onion       the key of its onion service comes along: with --tor-control its address stays")
 	}
 	say("not known   whether each blob answers its dispute: that shows when the dispute comes")
 	say("blocks      the tower goes on with block %d", a.FromHeight)

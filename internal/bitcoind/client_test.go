@@ -1,6 +1,7 @@
 package bitcoind
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"vigil/internal/tower/chain"
 )
@@ -124,6 +127,34 @@ func TestBlock(t *testing.T) {
 	raw, err := newClient(t, n).Block(t.Context(), 7)
 	if err != nil || hex.EncodeToString(raw) != block {
 		t.Fatalf("%d bytes, %v", len(raw), err)
+	}
+}
+
+func TestHeader(t *testing.T) {
+	hash, err := chainhash.NewHashFromStrStrict(someHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := `getblockheader "` + someHash + `" true`
+	prev := strings.Repeat("ab", chainhash.HashSize)
+	for answer, want := range map[string]chain.Header{
+		`{"height":7,"previousblockhash":"` + prev + `"}`: {Height: 7, Hash: *hash, Prev: chainhash.Hash(bytes.Repeat([]byte{0xab}, 32))},
+		`{"height":0}`: {Hash: *hash},
+	} {
+		n := newNode(t, answers{call: answer}.serve)
+		if got, err := newClient(t, n).Header(t.Context(), *hash); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v", answer, got, err)
+		}
+	}
+	for _, answer := range []string{`null`, `{}`, `7`, `{"height":-1}`, `{"height":7,"previousblockhash":"xy"}`} {
+		n := newNode(t, answers{call: answer}.serve)
+		if got, err := newClient(t, n).Header(t.Context(), *hash); !errors.Is(err, ErrBadAnswer) {
+			t.Errorf("%s: got %+v, %v", answer, got, err)
+		}
+	}
+	n := newNode(t, answers{call: `!{"code":-5,"message":"Block not found"}`}.serve)
+	if _, err := newClient(t, n).Header(t.Context(), *hash); !hasCode(err, codeNotFound) {
+		t.Errorf("got %v", err)
 	}
 }
 
