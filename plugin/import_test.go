@@ -72,7 +72,7 @@ func chainOf(t *testing.T, network string, last int) (url string) {
 			if n, err := strconv.ParseUint(call.Params[0].(string), 16, 64); err == nil { // one of its own
 				height = int(n)
 			}
-			result = fmt.Sprintf(`{"height":%d,"previousblockhash":"%064x"}`, height, height-1)
+			result = fmt.Sprintf(`{"height":%d,"previousblockhash":"%064x"}`, height, max(height-1, 0))
 			if height < 0 {
 				result, failure = `null`, `{"code":-5,"message":"Block not found"}`
 			}
