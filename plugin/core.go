@@ -17,11 +17,15 @@ type core struct {
 	follower *chain.Follower
 	daemon   *daemon
 	api      atomic.Pointer[towerapi.Server]
+	reach    atomic.Pointer[reach]
 	started  time.Time
 }
 
 // Ask answers the operator.
 func (c *core) Ask(ctx context.Context, method string, params []byte) ([]byte, error) {
 	desk := operator.Desk{Tower: c.Tower, Info: c.Info, Backup: c.Backup, Storage: c.Storage}
+	if r := c.reach.Load(); r != nil {
+		desk.Addresses = func() []operator.Address { return r.addresses(c.ID()) }
+	}
 	return desk.Ask(ctx, method, params)
 }

@@ -190,15 +190,29 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	return errors.Join(err, <-served)
 }
 
+// openAPI serves the HTTP door, by every way that leads to it, until ctx ends.
 func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *core, client *towerrpc.Client) error {
 	d.ready(client)
 	defer d.ready(nil)
+	reach := newReach(d.settings, d.path, core.api.Load, d.log)
 	api := towerapi.New(client, check, towerapi.Config{
-		Bind: d.settings.api.bind, Codes: d.settings.api.codes,
+		Bind: d.settings.api.bind, TLS: reach.tls(), Codes: d.settings.api.codes,
 		TrustedProxies: d.settings.api.proxies, Log: d.log,
 	})
 	core.api.Store(api)
-	d.log.Info("the tower guards", "tower_id", core.ID(), "network", d.settings.network,
+	core.reach.Store(reach)
+	d.log.Info("the tower guards", "tower_id", core.ID(), "network", directoryOf(d.settings.network),
 		"version", version, "data", d.settings.dataDir)
-	return api.Run(ctx)
+	ctx, fail := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer fail(nil)
+	if reach.onion != nil {
+		parts.Go(d.part(fail, "offering the onion service", func() { reach.onion.Run(ctx) }))
+	}
+	err := api.Run(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, errDefect) {
+		err = errors.Join(cause, err)
+	}
+	return err
 }

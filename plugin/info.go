@@ -24,7 +24,7 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 		return info, err
 	}
 	d := c.daemon
-	info.Network, info.Version = d.settings.network, version
+	info.Network, info.Version = directoryOf(d.settings.network), version
 	info.InNode, info.Backends, info.Started = d.inNode, d.backends(), c.started
 	status := c.follower.Status()
 	info.SourceHeight = status.Height
@@ -37,6 +37,10 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	info.StoreError = cut(info.StoreError)
 	info.DiskUsed, info.DiskFree = d.disk()
 	info.Warnings = warnings(info)
+	if r := c.reach.Load(); r != nil {
+		info.Warnings = append(info.Warnings, r.warnings()...)
+		info.API = append(info.API, r.secureAddr()...)
+	}
 	info.NotGuarding = notGuarding(info)
 	return info, nil
 }

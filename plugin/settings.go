@@ -31,6 +31,7 @@ type settings struct {
 	// reserve is in bytes.
 	reserve int64
 	level   slog.Level
+	reach   reachSettings
 }
 
 type apiSettings struct {
@@ -70,6 +71,7 @@ func resolve(r raw, prefix string) (settings, error) {
 		},
 		reserve: int64(p.number("disk-reserve", 0, maxReserve)) << 20,
 		level:   p.level(),
+		reach:   p.reach(),
 	}
 	s.node = p.node(s.network)
 	return s, errors.Join(p.errs...)

@@ -35,7 +35,7 @@ func TestTheServiceIsOfferedByWhateverLoginTorWants(t *testing.T) {
 func TestWhatIsWrongIsSaidAndTriedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		methods string
-		spoil  func(*fakeTor, *Config)
+		spoil   func(*fakeTor, *Config)
 		want    error
 	}{
 		"wrong password":  {"HASHEDPASSWORD", func(_ *fakeTor, c *Config) { c.Password = "wrong" }, errWrong},

@@ -14,7 +14,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func infoOf(change func(*tower.Info)) tower.Info {
 	i := tower.Info{
-		Network: "main", Version: "v1", Stats: tower.Stats{Users: 1, Appointments: 2, RecentFrom: 90},
+		Network: "bitcoin", Version: "v1", Stats: tower.Stats{Users: 1, Appointments: 2, RecentFrom: 90},
 		Height: 100, SourceHeight: 100, API: []string{"127.0.0.1:9814"}, Backends: []string{"bitcoind"},
 		Since: noon.Add(-48 * time.Hour), Started: noon.Add(-time.Hour), LastBlock: noon.Add(-7 * time.Minute),
 		DiskUsed: 65 << 20, DiskFree: 5e9,
@@ -28,7 +28,7 @@ use it by: registertower 02…@host:9814
 
 guarding            yes
 tower_id            000000000000000000000000000000000000000000000000000000000000000000
-network             main
+network             bitcoin
 version             v1
 api                 127.0.0.1:9814
 addresses:

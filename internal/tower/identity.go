@@ -28,13 +28,25 @@ func (t *Tower) Claim(ctx context.Context, network string) error {
 	})
 }
 
+// shown names a network as lightningd's users know it. Stores hold bitcoind's
+// names.
+func shown(value string) string {
+	switch value {
+	case "main":
+		return "bitcoin"
+	case "test":
+		return "testnet"
+	}
+	return value
+}
+
 func claim(tx Tx, name, value string) error {
 	stored, err := tx.Identity(name)
 	if err != nil {
 		return err
 	}
 	if stored != "" && stored != value {
-		return fmt.Errorf("%w: its %s is %s, ours is %s", ErrOtherTower, name, stored, value)
+		return fmt.Errorf("%w: its %s is %s, ours is %s", ErrOtherTower, name, shown(stored), shown(value))
 	}
 	if stored == value {
 		return nil

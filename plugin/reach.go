@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"vigil/internal/certs"
+	"vigil/internal/onion"
+	"vigil/internal/operator"
+	"vigil/internal/teos"
+	"vigil/towerapi"
+)
+
+// acmeDir is where certificates are kept in the data directory.
+const acmeDir = "acme"
+
+// onionPort is what clients connect to at the onion service: the one that the
+// field's take where none is given.
+const onionPort = 9814
+
+// reach is by what others get to the API.
+type reach struct {
+	settings reachSettings
+	bind     string // that of the API
+	api      func() *towerapi.Server
+	certs    interface {
+		towerapi.Certificates
+		Status() certs.Status
+	} // nil without TLS
+	onion *onion.Service // nil without Tor
+}
+
+// newReach makes what of it is configured. api returns nil until there is one.
+func newReach(s settings, path func(string) string, api func() *towerapi.Server, log *slog.Logger) *reach {
+	r := &reach{settings: s.reach, bind: s.api.bind, api: api}
+	if t := s.reach.tls; t != nil && len(t.names) > 0 {
+		r.certs = certs.NewACME(certs.ACMEConfig{
+			Names: t.names, Cache: path(acmeDir), Directory: t.directory, Log: log,
+		})
+	} else if t != nil {
+		r.certs = certs.NewFiles(t.cert, t.key, log)
+	}
+	if t := s.reach.tor; t != nil {
+		r.onion = onion.New(onion.Config{
+			Control: t.control, Password: t.password, KeyFile: path(onionKeyFile), Port: onionPort,
+			Target: r.target, Log: log,
+		})
+	}
+	return r
+}
+
+// tls is what the API is given of it.
+func (r *reach) tls() *towerapi.TLS {
+	if r.certs == nil {
+		return nil
+	}
+	return &towerapi.TLS{Bind: r.settings.tls.bind, Certificates: r.certs}
+}
+
+// secureAddr is where the API listens with TLS, if it does.
+func (r *reach) secureAddr() []string {
+	if api := r.api(); api != nil && api.TLSAddr() != "" {
+		return []string{api.TLSAddr()}
+	}
+	return nil
+}
+
+// target is where Tor reaches the API. Whatever listens on every address
+// listens on this machine's own.
+func (r *reach) target() string {
+	if t := r.settings.tor.target; t != "" {
+		return t
+	}
+	bind := r.bind
+	if api := r.api(); api != nil && api.Addr() != "" {
+		bind = api.Addr()
+	}
+	host, port, err := net.SplitHostPort(bind)
+	if err != nil || port == "0" {
+		return ""
+	}
+	switch ip, err := netip.ParseAddr(host); {
+	case host == "" || err == nil && ip.IsUnspecified() && ip.Is4():
+		host = "127.0.0.1"
+	case err == nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// addresses are where others reach the API, those first that were named as
+// public.
+func (r *reach) addresses(id teos.UserID) []operator.Address {
+	list := append([]operator.Address{}, r.settings.public...)
+	if r.onion != nil {
+		if s := r.onion.Status(); s.Address != "" {
+			a := operator.Address{Address: s.Address, Kind: overTor}
+			if s.Err != nil {
+				a.Note = "not offered now: see the warnings"
+			}
+			list = append(list, a)
+		}
+	}
+	list = append(list, r.certified()...)
+	if len(r.settings.public) == 0 {
+		list = append(list, r.listening()...)
+	}
+	for i := range list {
+		complete(&list[i], id)
+	}
+	return list
+}
+
+// certified are the names for which certificates are got.
+func (r *reach) certified() (list []operator.Address) {
+	if r.settings.tls == nil {
+		return nil
+	}
+	for _, name := range r.settings.tls.names {
+		list = append(list, operator.Address{Address: net.JoinHostPort(name, "443"), Kind: overHTTPS})
+	}
+	return list
+}
+
+// unknownHost stands where only the operator knows the name.
+const unknownHost = "HOST"
+
+// listening are the listeners' own addresses.
+func (r *reach) listening() (list []operator.Address) {
+	api := r.api()
+	if api == nil {
+		return nil
+	}
+	if addr := api.Addr(); addr != "" {
+		list = append(list, listeningAt(addr, overHTTP))
+	}
+	if addr := api.TLSAddr(); addr != "" && len(r.settings.tls.names) == 0 {
+		list = append(list, listeningAt(addr, overHTTPS))
+	}
+	return list
+}
+
+func listeningAt(addr, kind string) operator.Address {
+	a := operator.Address{Address: addr, Kind: kind}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return a
+	}
+	switch ip, err := netip.ParseAddr(host); {
+	case err != nil:
+	case ip.IsLoopback():
+		a.Note = "for this machine only"
+	case ip.IsUnspecified():
+		a.Address = net.JoinHostPort(unknownHost, port)
+		a.Note = "HOST stands for this machine's public name or address: set public-address"
+	}
+	return a
+}
+
+// notForClients is what to know of an address with https.
+const notForClients = "the clients in the field speak plain HTTP and can't use it directly"
+
+// complete says what to type, and what to know.
+func complete(a *operator.Address, id teos.UserID) {
+	if a.Kind == overHTTPS {
+		a.Note = strings.TrimPrefix(a.Note+"; "+notForClients, "; ")
+		return
+	}
+	if a.Register = registerLine(id, a.Address); a.Kind == overTor && a.Note == "" {
+		a.Note = "the client's node needs a Tor proxy"
+	}
+}
+
+// registerLine is what a node's operator types. The field's client splits an
+// argument at each colon, so an IPv6 address goes in one of its own, in quotes,
+// or lightning-cli takes its brackets for a list.
+func registerLine(id teos.UserID, address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && strings.Contains(host, ":") {
+		return fmt.Sprintf(`lightning-cli registertower %s '"[%s]"' %s`, id, host, port)
+	}
+	return fmt.Sprintf("lightning-cli registertower %s@%s", id, address)
+}
+
+// warnings says what the operator should act on.
+func (r *reach) warnings() (list []string) {
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if r.certs != nil {
+		s := r.certs.Status()
+		if s.Err != nil {
+			add("the TLS certificate: %s", cut(s.Err.Error()))
+		}
+		if s.Soon {
+			add("the TLS certificate expires on %s and was not renewed", s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
+		}
+		if api := r.api(); api != nil && api.Addr() != "" && api.TLSAddr() == "" {
+			add("the API does not listen on tls-bind: the log says why")
+		}
+	}
+	if r.onion == nil {
+		return list
+	}
+	if s := r.onion.Status(); s.Err != nil {
+		add("the onion service is not offered, and tried again: %s", cut(s.Err.Error()))
+	}
+	if r.torElsewhere() {
+		add("Tor runs on another machine and the API listens on this one's loopback only: set api-bind or tor-target to what Tor reaches")
+	}
+	return list
+}
+
+// torElsewhere tells whether Tor is told to connect to a loopback address that
+// is not its own.
+func (r *reach) torElsewhere() bool {
+	control, _, err := net.SplitHostPort(r.settings.tor.control)
+	ip, errIP := netip.ParseAddr(control)
+	if err != nil || errIP != nil || ip.IsLoopback() || r.settings.tor.target != "" {
+		return false
+	}
+	target, _, _ := net.SplitHostPort(r.target())
+	at, err := netip.ParseAddr(target)
+	return err == nil && at.IsLoopback()
+}
