@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -308,7 +309,7 @@ func (m *move) tell(ctx context.Context, a tower.Adopted) error {
 }
 
 func teosID(key *btcec.PrivateKey) string {
-	return fmt.Sprintf("%x", key.PubKey().SerializeCompressed())
+	return hex.EncodeToString(key.PubKey().SerializeCompressed())
 }
 
 func sortedKeys(m map[string]int) []string {

@@ -160,7 +160,7 @@ func (a *adopter) renew(u PromisedUser) error {
 		return err
 	}
 	if all := uint64(u.Slots) + u.Filled; all > uint64(have.Slots)+filled {
-		have.Slots = uint32(min(all-filled, math.MaxUint32)) //nolint:gosec // bounded
+		have.Slots = uint32(min(all-filled, math.MaxUint32))
 	}
 	have.Expiry = u.Expiry
 	return a.tx.PutUser(have)
@@ -208,7 +208,7 @@ func (a *adopter) appointment(p Promised) error {
 // charge takes slots from a user who was here before. A promise is kept also where
 // they don't suffice.
 func (a *adopter) charge(u gatekeeper.User, had, needs uint32) error {
-	u.Slots = uint32(min(max(int64(u.Slots)+int64(had)-int64(needs), 0), math.MaxUint32)) //nolint:gosec // bounded
+	u.Slots = uint32(min(max(int64(u.Slots)+int64(had)-int64(needs), 0), math.MaxUint32))
 	return a.tx.PutUser(u)
 }
 

@@ -22,7 +22,6 @@ type Teosd struct {
 	t       T
 	dir     string
 	address string
-	args    []string
 	program string
 	proc    *process
 }
