@@ -67,7 +67,7 @@ func (s *Teos) user(rows *sql.Rows, f func(tower.PromisedUser) error) error {
 	var u tower.PromisedUser
 	var id []byte
 	var slots, start, expiry int64
-	err := rows.Scan(&id, &slots, &start, &expiry, &u.Filled)
+	err := rows.Scan(&id, &slots, &start, &expiry, &u.Taken)
 	if err == nil {
 		err = within(slots, start, expiry)
 	}

@@ -24,8 +24,8 @@ type Promises interface {
 // PromisedUser is a user of the other tower.
 type PromisedUser struct {
 	gatekeeper.User
-	// Filled is how many slots its appointments fill there.
-	Filled uint64
+	// Taken is how many slots its appointments fill there.
+	Taken uint64
 }
 
 // Promised is an appointment that the other tower accepted.
@@ -159,7 +159,7 @@ func (a *adopter) renew(u PromisedUser) error {
 	if err != nil {
 		return err
 	}
-	if all := uint64(u.Slots) + u.Filled; all > uint64(have.Slots)+filled {
+	if all := uint64(u.Slots) + u.Taken; all > uint64(have.Slots)+filled {
 		have.Slots = uint32(min(all-filled, math.MaxUint32))
 	}
 	have.Expiry = u.Expiry

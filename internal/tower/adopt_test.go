@@ -53,7 +53,7 @@ func (b *bench) adopt(p promises, base *chain.Block) tower.Adopted {
 }
 
 func promisedUser(u towertest.User, free, expiry uint32, filled uint64) tower.PromisedUser {
-	return tower.PromisedUser{Filled: filled, User: gatekeeper.User{
+	return tower.PromisedUser{Taken: filled, User: gatekeeper.User{
 		ID: u.ID(), Dialect: u.Dialect, Slots: free, Start: 5, Expiry: expiry,
 	}}
 }
