@@ -37,11 +37,7 @@ func askCommand(ctx context.Context, m operator.Method, args []string, out io.Wr
 	if err != nil {
 		return err
 	}
-	err = printAnswer(m, r, answer, out)
-	if m.Verdict != nil {
-		err = errors.Join(err, m.Verdict(answer))
-	}
-	return err
+	return printAnswer(m, r, answer, out)
 }
 
 func printAnswer(m operator.Method, r raw, answer json.RawMessage, out io.Writer) error {

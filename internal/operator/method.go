@@ -26,9 +26,6 @@ type Method struct {
 	Answer func(ctx context.Context, d *Desk, a Args) (any, error)
 	// Local answers it without a tower, for the shell; nil where one is needed.
 	Local func(a Args) (any, error)
-	// Verdict fails where an answer is bad news, so that the shell does, once it
-	// is printed; nil where none is.
-	Verdict func(document []byte) error
 	// Lead says in a sentence or two, before all else, what a person wants to
 	// know of an answer; nil where nothing needs to be said.
 	Lead func(document []byte) string

@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 
 	"vigil/internal/proof"
 	"vigil/internal/teos"
@@ -39,13 +38,6 @@ var proofMethods = []Method{{
 	},
 	Answer: func(_ context.Context, _ *Desk, a Args) (any, error) { return verify(a) },
 	Local:  verify,
-	Verdict: func(document []byte) error {
-		var v proof.Verdict
-		if err := json.Unmarshal(document, &v); err != nil {
-			return err
-		}
-		return v.Failed()
-	},
 }}
 
 func document(name, about string) Param {

@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"errors"
 	"fmt"
 
 	"vigil/internal/teos"
@@ -46,17 +45,6 @@ func (r *Report) add(check string, result Result, format string, args ...any) {
 type Verdict struct {
 	OK        bool     `json:"ok"`
 	Documents []Report `json:"documents"`
-}
-
-// ErrNotOK says that a document does not prove what it claims.
-var ErrNotOK = errors.New("the document does not prove what it claims: see the checks that are not ok")
-
-// Failed is ErrNotOK where a document is not OK.
-func (v Verdict) Failed() error {
-	if v.OK {
-		return nil
-	}
-	return ErrNotOK
 }
 
 // Verify checks a JSON document, or a list of them. Where a document does not
