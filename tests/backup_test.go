@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"vigil/internal/teos"
@@ -54,4 +55,36 @@ func TestARestoredTowerGoesOn(t *testing.T) {
 		t.Errorf("what was handed in after the backup is there: %+v", got)
 	}
 	s.add(user, later.appointment) // its receipt is the same tower's
+}
+
+// TestABackupInANode is asked for by lightning-cli, and has no key in it.
+func TestABackupInANode(t *testing.T) {
+	s, node := inStandIn(t, nil)
+	user := s.user(teos.V2)
+	s.watched(user)
+	file := filepath.Join(harness.Dir(t), "backup")
+	ask := func(params ...any) (answer struct {
+		Appointments int
+		Sealed       []string
+		Notes        []string
+	}, err error) {
+		return answer, node.Call(t.Context(), "vigil-backup", params, &answer)
+	}
+	if _, err := ask("backup"); err == nil || !strings.Contains(err.Error(), "absolute path") {
+		t.Errorf("a relative path: %v", err)
+	}
+	if _, err := ask(file, "secret"); err == nil || !strings.Contains(err.Error(), "comes from the node") {
+		t.Errorf("a passphrase: %v", err)
+	}
+	answer, err := ask(file)
+	if err != nil || answer.Appointments != 1 || len(answer.Sealed) != 0 || !strings.Contains(answer.Notes[0], "hsm_secret") {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if _, err := ask(file); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("over a file: %v", err)
+	}
+	out, err := exec.CommandContext(t.Context(), harness.Vigil(t), "restore", file, "--data-dir", harness.Dir(t)).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "In a node it comes from the node itself") {
+		t.Errorf("%s, %v", out, err)
+	}
 }
