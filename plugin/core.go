@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"vigil/internal/operator"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
+	"vigil/internal/towerrpc"
 	"vigil/towerapi"
 )
 
@@ -18,12 +20,14 @@ type core struct {
 	daemon   *daemon
 	api      atomic.Pointer[towerapi.Server]
 	reach    atomic.Pointer[reach]
+	inner    *towerrpc.Client
 	started  time.Time
+	testing  sync.Mutex // held by a self-test
 }
 
 // Ask answers the operator.
 func (c *core) Ask(ctx context.Context, method string, params []byte) ([]byte, error) {
-	desk := operator.Desk{Tower: c.Tower, Info: c.Info, Backup: c.Backup, Storage: c.Storage}
+	desk := operator.Desk{Tower: c.Tower, Info: c.Info, Backup: c.Backup, Storage: c.Storage, Rehearsal: c.rehearsal()}
 	if r := c.reach.Load(); r != nil {
 		desk.Addresses = func() []operator.Address { return r.addresses(c.ID()) }
 	}

@@ -50,6 +50,9 @@ type daemon struct {
 	// source is where blocks come from and penalties go.
 	source chain.Source
 	poll   time.Duration
+	// tryOut asks bitcoind what it would make of a transaction; nil where there
+	// is none.
+	tryOut func(ctx context.Context, tx []byte) (string, error)
 	// hints calls wake when there may be a new block, until ctx ends.
 	hints func(ctx context.Context, wake func())
 	// tell sends a notification to other plugins, and returns once it is sent;
@@ -91,6 +94,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	d.keepReserve(t)
 	if err := t.Claim(ctx, d.settings.network); err != nil {
 		return err
+	}
+	if err := t.EndProbe(ctx); err != nil {
+		d.log.Warn("what a self-test left could not be removed now", "err", err)
 	}
 	d.mark(t.ID())
 	return d.follow(ctx, t)
@@ -170,6 +176,7 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	check := inspector.New(d.settings.limits)
 	core := &core{Tower: t, follower: f, daemon: d, started: time.Now()}
 	server := towerrpc.NewServer(core, core, check, d.log)
+	core.inner = server.Client()
 	listener, err := towerrpc.Listen(d.path(socketFile))
 	if err != nil {
 		return err
@@ -182,7 +189,7 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 		served <- server.Serve(listener)
 	}()
 
-	err = d.openAPI(apiCtx, check, core, server.Client())
+	err = d.openAPI(apiCtx, check, core, core.inner)
 
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopCalls)
 	defer cancel()

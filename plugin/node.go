@@ -141,7 +141,7 @@ func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 		// The options were checked: it can't fail any more.
 		if direct, err := bitcoind.New(*s.node); err == nil {
 			d.source = chain.NewPair(direct, d.source, n.log)
-			d.poll = pollBitcoind
+			d.poll, d.tryOut = pollBitcoind, direct.TestAccept
 		}
 	}
 	zmq := zmqHints(s.zmq, n.log)

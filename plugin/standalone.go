@@ -57,7 +57,7 @@ func runStandalone(ctx context.Context, s settings) error {
 	defer node.Close()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
 	d := &daemon{
-		settings: s, log: log, source: node, poll: pollBitcoind,
+		settings: s, log: log, source: node, poll: pollBitcoind, tryOut: node.TestAccept,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
 			return loadKey(filepath.Join(s.dataDir, keyFile))
 		},

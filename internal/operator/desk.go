@@ -17,6 +17,8 @@ type Desk struct {
 	// room the store takes.
 	Backup  func(ctx context.Context, file, passphrase string) (Backup, error)
 	Storage func(ctx context.Context) (Storage, error)
+	// Rehearsal is what a self-test goes through.
+	Rehearsal Rehearsal
 	// Addresses are where others reach the API, best first; nil where that
 	// is not known.
 	Addresses func() []Address

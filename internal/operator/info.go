@@ -22,7 +22,7 @@ var infoMethods = []Method{{
 		return newInfo(info, addresses, time.Now()), err
 	},
 	Lead: glance,
-}}
+}, selftest}
 
 // Info is what info answers. Heights are block heights, times are as by RFC 3339.
 type Info struct {

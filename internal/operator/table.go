@@ -27,9 +27,9 @@ func (p *page) table(rows []object, indent int) bool {
 		t.add(o, p)
 	}
 	t.measure()
-	if p.width > 0 && t.width()+indent > p.width {
+	if room := p.width - indent; p.width > 0 && t.width() > room {
 		t.shorten()
-		if t.width()+indent > p.width {
+		if !t.narrow(t.width() - room) {
 			return false
 		}
 	}
@@ -105,6 +105,44 @@ func (t *table) shorten() {
 	t.measure()
 }
 
+// narrow breaks the lines of the column of words that is the widest, where a table
+// is too wide by so much. It fails where too little would be left of it.
+func (t *table) narrow(excess int) bool {
+	if excess <= 0 {
+		return true
+	}
+	widest := 0
+	for i, w := range t.widths {
+		if w > t.widths[widest] {
+			widest = i
+		}
+	}
+	room := t.widths[widest] - excess
+	if room < leastColumn {
+		return false
+	}
+	for _, row := range t.cells {
+		row[widest] = broken(row[widest], room)
+		for line := range strings.Lines(row[widest]) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > room {
+				return false
+			}
+		}
+	}
+	t.widths[widest] = room
+	return true
+}
+
+// leastColumn is how wide a column is at least whose lines are broken.
+const leastColumn = 24
+
+// broken puts words on lines.
+func broken(text string, width int) string {
+	p := page{width: max(width, leastRoom)}
+	p.paragraph(text, 0)
+	return strings.TrimSuffix(p.b.String(), "\n")
+}
+
 func (t *table) width() (n int) {
 	for _, w := range t.widths {
 		n += w + 2
@@ -114,14 +152,29 @@ func (t *table) width() (n int) {
 
 func (t *table) write(b *strings.Builder, indent int) {
 	for _, row := range append([][]string{t.heads}, t.cells...) {
-		var line strings.Builder
-		for i, text := range row {
-			if t.right[i] {
-				fmt.Fprintf(&line, "%*s  ", t.widths[i], text)
-			} else {
-				fmt.Fprintf(&line, "%-*s  ", t.widths[i], text)
-			}
+		for line := 0; t.line(b, row, line, indent); line++ {
 		}
-		fmt.Fprintf(b, "%*s%s\n", indent, "", strings.TrimRight(line.String(), " "))
 	}
+}
+
+// line writes the n-th line of a row; it fails where the row has fewer.
+func (t *table) line(b *strings.Builder, row []string, n, indent int) bool {
+	var out strings.Builder
+	some := false
+	for i, text := range row {
+		lines := strings.Split(text, "\n")
+		text = ""
+		if n < len(lines) {
+			text, some = lines[n], true
+		}
+		if t.right[i] {
+			fmt.Fprintf(&out, "%*s  ", t.widths[i], text)
+		} else {
+			fmt.Fprintf(&out, "%-*s  ", t.widths[i], text)
+		}
+	}
+	if some {
+		fmt.Fprintf(b, "%*s%s\n", indent, "", strings.TrimRight(out.String(), " "))
+	}
+	return some
 }

@@ -62,6 +62,12 @@ breaches:
   state    lost
   reason   -
 `},
+	{"words are broken", 50, `[{"stage": "store", "ok": true, "detail": "a commit is durable, and the reserve is held"}, {"stage": "chain", "ok": false, "detail": "no"}]`, `
+stage  ok   detail
+store  yes  a commit is durable, and the reserve
+            is held
+chain  no   no
+`},
 	{"what holds lists itself, too", 200, `{"breaches": [{"state": "lost", "history": [{"height": 1, "kind": "found"}, {"height": 22, "kind": "lost"}]}]}`, `
 breaches:
   state  lost

@@ -1,0 +1,34 @@
+package bitcoind
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// TestAccept asks what the mempool would make of a transaction, by
+// testmempoolaccept: nothing is broadcast. The answer is the node's own words.
+func (c *Client) TestAccept(ctx context.Context, tx []byte) (string, error) {
+	const method = "testmempoolaccept"
+	var answer []struct {
+		Allowed *bool  `json:"allowed"`
+		Reason  string `json:"reject-reason"`
+	}
+	err := c.call(ctx, &answer, method, []string{hex.EncodeToString(tx)})
+	var refused *RPCError
+	switch {
+	case errors.As(err, &refused): // btcd, of a transaction whose inputs it lacks
+		return clip(refused.Message, maxVerdict), nil
+	case err != nil:
+		return "", err
+	case len(answer) != 1 || answer[0].Allowed == nil:
+		return "", fmt.Errorf("%s: %w: it does not say whether it is allowed", method, ErrBadAnswer)
+	case *answer[0].Allowed:
+		return "allowed", nil
+	}
+	return clip(answer[0].Reason, maxVerdict), nil
+}
+
+// maxVerdict is how much of an answer is told, in bytes.
+const maxVerdict = 200
