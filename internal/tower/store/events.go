@@ -19,7 +19,7 @@ const (
 	// maxEvents are kept in all, the newest; cutEvents is how many of those
 	// beyond it one block's transaction deletes.
 	maxEvents = 100_000
-	cutEvents = 10_000
+	cutEvents = 5_000
 )
 
 // AddEvent implements responder.Store.

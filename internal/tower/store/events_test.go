@@ -61,13 +61,14 @@ func TestEventsInAllAreBounded(t *testing.T) {
 	withStore(t, func(tx *tx) error {
 		const more = 100
 		_, err := tx.exec("fill", `
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-			INSERT INTO events (at, height, kind, appointment_id, detail, repeats) SELECT 0, i, 'blind', 0, '', 0 FROM n`,
-			maxEvents+cutEvents+more)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= ?1)
+			INSERT INTO events (id, at, height, kind, appointment_id, detail, repeats)
+			SELECT CASE WHEN i > ?1 THEN i + ?2 - 1 ELSE i END, 0, i, 'blind', 0, '', 0 FROM n`,
+			cutEvents+more, maxEvents)
 		if err != nil {
 			return err
 		}
-		for _, left := range []int{maxEvents + more, maxEvents, maxEvents} {
+		for _, left := range []int{more + 1, 1, 1} {
 			if err := tx.CutEvents(); err != nil {
 				return err
 			}
@@ -142,13 +143,14 @@ func TestEvidenceIsBoundedByItsCount(t *testing.T) {
 			return err
 		}
 		_, err := tx.exec("fill", `
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-			INSERT INTO evidence (appointment_id, dialect, dispute_txid, encrypted_blob, user_signature, start_block, bytes)
-			SELECT -i, 2, zeroblob(32), x'00', x'00', 0, i FROM n`, maxEvidence+cutEvidence)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= ?1)
+			INSERT INTO evidence (id, appointment_id, dialect, dispute_txid, encrypted_blob, user_signature, start_block, bytes)
+			SELECT CASE WHEN i > ?1 THEN i + ?2 - 1 ELSE i END, -i, 2, zeroblob(32), x'00', x'00', 0, i FROM n`,
+			cutEvidence+4, maxEvidence)
 		if err != nil {
 			return err
 		}
-		for n, want := range []int{maxEvidence + 1, maxEvidence, maxEvidence} {
+		for n, want := range []int{6, 3, 4} {
 			if _, err := tx.proven(1, n, 1); err != nil {
 				return err
 			}
