@@ -295,7 +295,11 @@ func TestFault13OnlyMessagesOnStdout(t *testing.T) {
 	for i := range 50 {
 		go logger.Info("line")
 		go log.Print("std")
-		go p.Notify(t.Context(), "vigil-breach", map[string]int{"n": i})
+		go func() {
+			if err := p.Notify(t.Context(), "vigil-breach", map[string]int{"n": i}); err != nil {
+				t.Error(err)
+			}
+		}()
 		go io.WriteString(n.stdin, request(fmt.Sprint(i), "echo", "[]"))
 	}
 	for i := range 50 {
