@@ -36,7 +36,37 @@ func (i *Inspector) MaxBlobSize() int { return i.limits.MaxBlobSize }
 type Register struct {
 	user    teos.UserID
 	dialect teos.Dialect
+	token   teos.Token
+	address string
+	trusted bool
 }
+
+// maxAddress bounds how a client's address is told, in bytes.
+const maxAddress = 64
+
+// From returns the registration with what is known of its client: the token of an
+// invitation, ignored where it can't be one, and its address.
+func (r Register) From(token, address string) Register {
+	r.token, _ = teos.ParseToken(token)
+	r.address = address[:min(len(address), maxAddress)]
+	return r
+}
+
+// ByOperator returns the registration as one of the operator himself: its key is
+// admitted.
+func (r Register) ByOperator() Register {
+	r.trusted = true
+	return r
+}
+
+// Token returns the token of an invitation, "" if none was shown.
+func (r Register) Token() teos.Token { return r.token }
+
+// Address returns the client's address for the operator to see, "" if unknown.
+func (r Register) Address() string { return r.address }
+
+// Trusted tells whether the operator himself registers the key.
+func (r Register) Trusted() bool { return r.trusted }
 
 // User returns who registers.
 func (r Register) User() teos.UserID { return r.user }

@@ -115,7 +115,7 @@ func (n *node) notRunning() error {
 func register(i *inspector.Inspector, params []byte) (request, error) {
 	r, err := i.Register(params)
 	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
-		out, err := c.Register(ctx, r)
+		out, err := c.Register(ctx, r.ByOperator())
 		return towerapi.NewRegistered(out), err
 	}, err
 }

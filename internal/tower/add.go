@@ -3,6 +3,7 @@ package tower
 import (
 	"context"
 	"errors"
+	"time"
 
 	"vigil/inspector"
 	"vigil/internal/teos"
@@ -71,10 +72,10 @@ func (t *Tower) receipt(in addition) Acceptance {
 // costs nothing and keeps its receipt.
 func (t *Tower) accept(tx Tx, in *addition, height uint32) (err error) {
 	in.stored, err = tx.Appointment(in.user.Row, in.Appointment().Locator)
-	had := in.stored.Slots()
+	had := gatekeeper.LoadOf(len(in.stored.EncryptedBlob))
 	switch {
 	case errors.Is(err, watcher.ErrNoAppointment):
-		had = 0
+		had = gatekeeper.Load{}
 	case err != nil:
 		return err
 	case in.stored.Triggered:
@@ -87,7 +88,7 @@ func (t *Tower) accept(tx Tx, in *addition, height uint32) (err error) {
 		Row: in.stored.Row, UserRow: in.user.Row, Appointment: in.Appointment(),
 		UserSignature: in.Signature(), StartBlock: height,
 	}
-	if in.user, err = t.gatekeeper.Charge(tx, in.user, had, in.stored.Slots()); err != nil {
+	if in.user, err = t.gatekeeper.Charge(tx, in.user, had, gatekeeper.LoadOf(len(in.stored.EncryptedBlob)), time.Now()); err != nil {
 		return err
 	}
 	if in.stored.Row, err = tx.PutAppointment(in.stored); err != nil {

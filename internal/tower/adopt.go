@@ -63,8 +63,6 @@ type Adopted struct {
 type AdoptStore interface {
 	// Settled calls f with each appointment whose breach is over.
 	Settled(f func(user teos.UserID, l teos.Locator)) error
-	// Filled returns how many slots the appointments of a user fill.
-	Filled(userRow int64) (uint64, error)
 }
 
 // errDry undoes a transaction that was to be tried only.
@@ -155,12 +153,8 @@ func (a *adopter) renew(u PromisedUser) error {
 	if err != nil {
 		return err
 	}
-	filled, err := a.tx.Filled(have.Row)
-	if err != nil {
-		return err
-	}
-	if all := uint64(u.Slots) + u.Taken; all > uint64(have.Slots)+filled {
-		have.Slots = uint32(min(all-filled, math.MaxUint32))
+	if all := uint64(u.Slots) + u.Taken; all > uint64(have.Slots)+have.Filled {
+		have.Slots = uint32(min(all-have.Filled, math.MaxUint32))
 	}
 	have.Expiry = u.Expiry
 	return a.tx.PutUser(have)
@@ -176,10 +170,10 @@ func (a *adopter) appointment(p Promised) error {
 		return nil
 	}
 	have, err := a.tx.Appointment(u.Row, p.Locator)
-	had := have.Slots()
+	had := gatekeeper.LoadOf(len(have.EncryptedBlob))
 	switch {
 	case errors.Is(err, watcher.ErrNoAppointment):
-		had = 0
+		had = gatekeeper.Load{}
 	case err != nil:
 		return err
 	case have.UserSignature == p.UserSignature || have.StartBlock >= p.StartBlock || have.Triggered:
@@ -188,15 +182,13 @@ func (a *adopter) appointment(p Promised) error {
 	}
 	taken := p.Appointment
 	taken.Row, taken.UserRow = have.Row, u.Row
-	if a.known[p.User] {
-		if err := a.charge(u, had, taken.Slots()); err != nil {
-			return err
-		}
+	if err := a.charge(u, had, gatekeeper.LoadOf(len(taken.EncryptedBlob))); err != nil {
+		return err
 	}
 	if taken.Row, err = a.tx.PutAppointment(taken); err != nil {
 		return err
 	}
-	if had == 0 {
+	if had == (gatekeeper.Load{}) {
 		a.New++
 	} else {
 		a.Updated++
@@ -205,10 +197,16 @@ func (a *adopter) appointment(p Promised) error {
 	return a.breach(p, taken)
 }
 
-// charge takes slots from a user who was here before. A promise is kept also where
-// they don't suffice.
-func (a *adopter) charge(u gatekeeper.User, had, needs uint32) error {
-	u.Slots = uint32(min(max(int64(u.Slots)+int64(had)-int64(needs), 0), math.MaxUint32))
+// charge notes what an appointment takes. Its slots are those of a user who was
+// here before; of a new one they were taken there. A promise is kept also where they
+// don't suffice.
+func (a *adopter) charge(u gatekeeper.User, had, needs gatekeeper.Load) error {
+	if a.known[u.ID] {
+		free := uint64(u.Slots) + had.Slots
+		u.Slots = uint32(min(free-min(free, needs.Slots), math.MaxUint32))
+	}
+	u.Carry(had, needs)
+	a.tx.Grow(int64(needs.Bytes) - int64(had.Bytes)) //nolint:gosec // blobs
 	return a.tx.PutUser(u)
 }
 

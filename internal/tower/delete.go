@@ -7,6 +7,7 @@ import (
 
 	"vigil/inspector"
 	"vigil/internal/teos"
+	"vigil/internal/tower/gatekeeper"
 	"vigil/internal/tower/watcher"
 )
 
@@ -51,5 +52,5 @@ func forget(tx Tx, a watcher.Appointment) error {
 	if err := tx.DropAppointment(a.Row); err != nil {
 		return err
 	}
-	return tx.Refund(a.UserRow, a.Slots())
+	return tx.Refund(a.UserRow, gatekeeper.LoadOf(len(a.EncryptedBlob)))
 }

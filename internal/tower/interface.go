@@ -47,6 +47,7 @@ type Tx interface {
 	BreachStore
 	AdoptStore
 	ListStore
+	AccessStore
 }
 
 // BlockStore holds the recent blocks: enough headers to find a fork, and the
@@ -86,8 +87,9 @@ type BlockStore interface {
 type UserStore interface {
 	// Locators returns the locators of a user's appointments.
 	Locators(userRow int64) ([]teos.Locator, error)
-	// Refund gives a user slots back, up to 2^32-1.
-	Refund(userRow int64, slots uint32) error
+	// Refund gives a user back what an appointment took that is dropped;
+	// slots up to 2^32-1.
+	Refund(userRow int64, l gatekeeper.Load) error
 	// DropAppointment deletes an appointment that has no tracker.
 	DropAppointment(row int64) error
 	// AddResolution keeps what became of a breach, and the evidence of it. Its
@@ -117,7 +119,9 @@ type Range struct{ From, To uint32 }
 
 // Stats counts what is stored.
 type Stats struct {
-	Users, Appointments          uint64
+	Users, Appointments uint64
+	// Bytes are those of all encrypted blobs.
+	Bytes                        uint64
 	Pending, Confirmed, Rivalled uint64
 	Resolved, Lost               uint64
 	// Refused are the pending ones whose penalty the backend refused at the

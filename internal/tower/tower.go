@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"golang.org/x/time/rate"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower/chain"
@@ -23,6 +24,9 @@ type Terms struct {
 	RecentBlocks uint32
 }
 
+// knockBurst is how many knocks are noted at once; later ones one a second.
+const knockBurst = 50
+
 // headers is how many blocks are remembered at least, by their hashes: the
 // deepest reorg that is followed.
 const headers = 144
@@ -37,6 +41,8 @@ type Tower struct {
 	terms      Terms
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
+	// knocks bounds how often one is noted.
+	knocking   *rate.Limiter
 	penaltyDue func()
 	unrecorded func(responder.Answer)
 }
@@ -47,6 +53,7 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 	return &Tower{
 		key: key, store: s, reserve: noReserve{}, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
+		knocking:   rate.NewLimiter(1, knockBurst),
 		penaltyDue: func() {},
 		unrecorded: func(responder.Answer) {},
 	}

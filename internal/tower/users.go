@@ -3,6 +3,7 @@ package tower
 import (
 	"context"
 	"errors"
+	"time"
 
 	"vigil/inspector"
 	"vigil/internal/teos"
@@ -22,9 +23,14 @@ type Registration struct {
 func (t *Tower) Register(ctx context.Context, r inspector.Register) (Registration, error) {
 	var u gatekeeper.User
 	err := t.update(ctx, func(tx Tx, height uint32) (err error) {
-		u, err = t.gatekeeper.Register(tx, r.User(), r.Dialect(), height)
+		u, err = t.gatekeeper.Register(tx, gatekeeper.Applicant{
+			ID: r.User(), Dialect: r.Dialect(), Token: r.Token(), Trusted: r.Trusted(),
+		}, height, time.Now())
 		return err
 	})
+	if gatekeeper.IsKnock(err) {
+		t.knock(ctx, r.User(), r.Address())
+	}
 	if err != nil {
 		return Registration{}, err
 	}

@@ -84,7 +84,9 @@ type RegisterRequest struct {
 	// Token of an invitation; empty if the client showed none.
 	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	// Address of the client as far as it is known; for the operator to see.
-	Address       string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	// Trusted says that the operator himself registers this key.
+	Trusted       bool `protobuf:"varint,5,opt,name=trusted,proto3" json:"trusted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -145,6 +147,13 @@ func (x *RegisterRequest) GetAddress() string {
 		return x.Address
 	}
 	return ""
+}
+
+func (x *RegisterRequest) GetTrusted() bool {
+	if x != nil {
+		return x.Trusted
+	}
+	return false
 }
 
 type RegisterResponse struct {
@@ -1182,12 +1191,13 @@ var File_vigil_v1_tower_proto protoreflect.FileDescriptor
 
 const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\n" +
-	"\x14vigil/v1/tower.proto\x12\bvigil.v1\"\x87\x01\n" +
+	"\x14vigil/v1/tower.proto\x12\bvigil.v1\"\xa1\x01\n" +
 	"\x0fRegisterRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12+\n" +
 	"\adialect\x18\x02 \x01(\x0e2\x11.vigil.v1.DialectR\adialect\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12\x18\n" +
-	"\aaddress\x18\x04 \x01(\tR\aaddress\"\xeb\x01\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x18\n" +
+	"\atrusted\x18\x05 \x01(\bR\atrusted\"\xeb\x01\n" +
 	"\x10RegisterResponse\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12'\n" +
 	"\x0favailable_slots\x18\x02 \x01(\rR\x0eavailableSlots\x12-\n" +

@@ -63,6 +63,7 @@ func (c *Client) Register(ctx context.Context, r inspector.Register) (tower.Regi
 	user := r.User()
 	out, err := c.tower.Register(ctx, &towerpb.RegisterRequest{
 		UserId: user[:], Dialect: dialectToPB(r.Dialect()),
+		Token: string(r.Token()), Address: r.Address(), Trusted: r.Trusted(),
 	})
 	if err != nil {
 		return tower.Registration{}, fromStatus(err)

@@ -21,6 +21,10 @@ func (s *towerService) Register(ctx context.Context, in *towerpb.RegisterRequest
 	if err != nil {
 		return nil, err
 	}
+	r = r.From(in.GetToken(), in.GetAddress())
+	if in.GetTrusted() {
+		r = r.ByOperator()
+	}
 	out, err := s.core.Register(ctx, r)
 	if err != nil {
 		return nil, err

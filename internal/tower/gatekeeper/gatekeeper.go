@@ -4,8 +4,10 @@
 package gatekeeper
 
 import (
+	"cmp"
 	"errors"
 	"math"
+	"time"
 
 	"vigil/internal/teos"
 )
@@ -24,16 +26,40 @@ type User struct {
 	// Start and Expiry are block heights; from Expiry on nothing more is
 	// accepted.
 	Start, Expiry uint32
+	// Appointments are how many it has, Filled the slots that they fill, Bytes
+	// what their blobs have.
+	Appointments, Filled, Bytes uint64
+	// Since is the time of the first registration, LastAppointment that of the
+	// last one that was accepted, in Unix seconds; 0 where it is not known.
+	Since, LastAppointment int64
+}
+
+// Load is what appointments take of a subscription.
+type Load struct {
+	Appointments, Slots, Bytes uint64
+}
+
+// LoadOf is the load of one appointment with a blob of a size in bytes.
+func LoadOf(size int) Load {
+	return Load{1, uint64(teos.Slots(size)), uint64(size)} //nolint:gosec // a size
+}
+
+// Plus adds loads up.
+func (l Load) Plus(m Load) Load {
+	return Load{l.Appointments + m.Appointments, l.Slots + m.Slots, l.Bytes + m.Bytes}
 }
 
 // Store is what the gatekeeper needs of a transaction.
 type Store interface {
+	AccessStore
 	// User returns the user with this key, or ErrNoUser.
 	User(id teos.UserID) (User, error)
 	// HasAppointments tells whether a user has any appointment.
 	HasAppointments(userRow int64) (bool, error)
 	// PutUser inserts a user whose Row is 0, else replaces that row.
 	PutUser(u User) error
+	// Grow notes that so many bytes more are stored in all.
+	Grow(bytes int64)
 	// DropExpired deletes the appointments of each user whose Expiry is at
 	// or below a height, but those with a tracker, and then each such user
 	// that has no appointment left; one that stays gets the slots of what
@@ -50,6 +76,14 @@ type Terms struct {
 	// Grace is for how many blocks after its end a subscription's
 	// appointments are still watched.
 	Grace uint32
+	// Invited says that only who is admitted may register.
+	Invited bool
+	// MaxUsers is how many users there may be, MaxSlots how many slots one may
+	// hold, MaxAhead for how many blocks from now a subscription may last (as
+	// long as a registration adds, at least), MaxBytes and MaxUserBytes how
+	// many bytes of blobs are stored, in all and for one user; 0 for no limit.
+	MaxUsers, MaxSlots, MaxAhead uint32
+	MaxBytes, MaxUserBytes       int64
 }
 
 // Gatekeeper applies the operator's terms.
@@ -59,27 +93,48 @@ type Gatekeeper struct{ terms Terms }
 func New(t Terms) *Gatekeeper { return &Gatekeeper{terms: t} }
 
 // Register starts or extends a subscription at a height, and notes the dialect
-// that the user speaks from now on, if it has no appointments in another. Slots and expiry both grow, always: the
-// clients of v2 refuse a receipt where they did not. Where either would pass
-// 2^32-1 it fails with teos.RegistrationRefused and changes nothing.
-func (g *Gatekeeper) Register(s Store, id teos.UserID, d teos.Dialect, height uint32) (User, error) {
-	u, err := s.User(id)
+// that the user speaks from now on, if it has no appointments in another. Slots and
+// expiry both grow, always: the clients of v2 refuse a receipt where they did not.
+// Where the applicant is not admitted, or slots, expiry or users would pass a limit
+// or 2^32-1, it fails with teos.RegistrationRefused and changes nothing.
+func (g *Gatekeeper) Register(s Store, a Applicant, height uint32, now time.Time) (User, error) {
+	u, err := s.User(a.ID)
 	if errors.Is(err, ErrNoUser) {
-		u, err = User{ID: id, Dialect: d, Start: height}, nil
+		u, err = User{ID: a.ID, Dialect: a.Dialect, Start: height, Since: now.Unix()}, nil
 	}
 	if err != nil {
 		return User{}, err
 	}
+	admission, err := g.admit(s, a, u, height, now)
+	if err != nil {
+		return User{}, err
+	}
+	return g.extend(s, u, a.Dialect, height, cmp.Or(admission.Slots, g.terms.Slots), cmp.Or(admission.Blocks, g.terms.Duration))
+}
+
+// Renew extends the subscription of a user as the operator wants it; 0 stands for
+// the tower's terms.
+func (g *Gatekeeper) Renew(s Store, id teos.UserID, height, slots, blocks uint32) (User, error) {
+	u, err := s.User(id)
+	if errors.Is(err, ErrNoUser) {
+		return User{}, teos.Errorf(teos.NotFound, "there is no user with this key")
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return g.extend(s, u, u.Dialect, height, cmp.Or(slots, g.terms.Slots), cmp.Or(blocks, g.terms.Duration))
+}
+
+func (g *Gatekeeper) extend(s Store, u User, d teos.Dialect, height, moreSlots, moreBlocks uint32) (_ User, err error) {
 	if u.Expiry <= height {
 		u.Start = height
 	}
-	slots := uint64(u.Slots) + uint64(g.terms.Slots)
-	expiry := uint64(max(u.Expiry, height)) + uint64(g.terms.Duration)
-	if slots > math.MaxUint32 || expiry > math.MaxUint32 {
-		return User{}, teos.Errorf(teos.RegistrationRefused,
-			"this subscription is as large as it can be").In(u.Dialect)
+	slots := uint64(u.Slots) + uint64(moreSlots)
+	expiry := uint64(max(u.Expiry, height)) + uint64(moreBlocks)
+	if err := g.fits(s, u, slots, expiry, height); err != nil {
+		return User{}, err
 	}
-	u.Slots, u.Expiry = uint32(slots), uint32(expiry)
+	u.Slots, u.Expiry = uint32(slots), uint32(expiry) //nolint:gosec // they fit
 	if u.Dialect, err = dialect(s, u, d); err != nil {
 		return User{}, err
 	}
@@ -119,19 +174,37 @@ func (g *Gatekeeper) Authenticate(s Store, signer teos.UserID, height uint32) (U
 	return u, nil
 }
 
-// Charge exchanges the slots of an appointment for those of its update; a new
-// appointment had none. It fails with teos.NoSlots and changes nothing where
-// they don't suffice. Slots that are given back end at 2^32-1, as in a refund:
-// an update must never be refused for being smaller.
-func (g *Gatekeeper) Charge(s Store, u User, had, needs uint32) (User, error) {
-	free := uint64(u.Slots) + uint64(had)
-	if free < uint64(needs) {
+// Charge exchanges the load of an appointment for that of its update; a new
+// appointment had none. It fails with teos.NoSlots and changes nothing where the
+// slots or the bytes that are allowed don't suffice. Slots that are given back end
+// at 2^32-1, as in a refund: an update must never be refused for being smaller.
+func (g *Gatekeeper) Charge(s Store, u User, had, needs Load, now time.Time) (User, error) {
+	free := uint64(u.Slots) + had.Slots
+	if free < needs.Slots {
 		return User{}, teos.Errorf(teos.NoSlots,
-			"the appointment takes %d slots and %d are free: register again for more", needs, free).In(u.Dialect)
+			"the appointment takes %d slots and %d are free: register again for more", needs.Slots, free).In(u.Dialect)
 	}
-	u.Slots = uint32(min(free-uint64(needs), math.MaxUint32))
+	if needs.Bytes > had.Bytes {
+		if err := g.hasRoom(s, u, int64(needs.Bytes-had.Bytes)); err != nil { //nolint:gosec // a blob
+			return User{}, err
+		}
+	}
+	u.Slots = uint32(min(free-needs.Slots, math.MaxUint32)) //nolint:gosec // bounded
+	u.Carry(had, needs)
+	u.LastAppointment = now.Unix()
+	s.Grow(int64(needs.Bytes) - int64(had.Bytes)) //nolint:gosec // blobs
 	return u, s.PutUser(u)
 }
+
+// Carry exchanges one load for another in what a user has stored. A count that was
+// wrong must not be what an appointment fails over: it ends at 0.
+func (u *User) Carry(had, has Load) {
+	u.Appointments = exchange(u.Appointments, had.Appointments, has.Appointments)
+	u.Filled = exchange(u.Filled, had.Slots, has.Slots)
+	u.Bytes = exchange(u.Bytes, had.Bytes, has.Bytes)
+}
+
+func exchange(n, had, has uint64) uint64 { return max(n+has, had) - had }
 
 // Expire ends what is over at a height: subscriptions past their grace. What
 // answers a breach stays until the breach is resolved, and its user with it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"time"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower"
@@ -18,6 +19,9 @@ var (
 	terms = gatekeeper.Terms{Slots: 100, Duration: 1000, Grace: 6}
 	alice = towertest.NewUser(1, teos.V2)
 )
+
+// now is when everything happens.
+var now = time.Unix(1_700_000_000, 0)
 
 func inTx(t *testing.T, f func(tx tower.Tx)) {
 	t.Helper()
@@ -83,7 +87,7 @@ func TestRegister(t *testing.T) {
 					c.before.Dialect = teos.V1
 					before = put(t, tx, *c.before)
 				}
-				got, err := gatekeeper.New(terms).Register(tx, alice.ID(), teos.V2, c.height)
+				got, err := gatekeeper.New(terms).Register(tx, gatekeeper.Applicant{ID: alice.ID(), Dialect: teos.V2}, c.height, now)
 				if c.want.Dialect == 0 {
 					wantCause(t, err, teos.RegistrationRefused, teos.AsError(err).Dialect)
 					if c.before != nil && stored(t, tx) != before {
@@ -95,6 +99,9 @@ func TestRegister(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.want.ID, c.want.Row = alice.ID(), before.Row
+				if c.before == nil {
+					c.want.Since = now.Unix()
+				}
 				if got != c.want {
 					t.Errorf("got %+v, want %+v", got, c.want)
 				}
@@ -112,7 +119,7 @@ func TestARenewalGrowsAlways(t *testing.T) {
 	inTx(t, func(tx tower.Tx) {
 		var last gatekeeper.User
 		for _, height := range []uint32{500, 500, 400, 1700, 9000, 8000} {
-			u, err := gatekeeper.New(terms).Register(tx, alice.ID(), teos.V2, height)
+			u, err := gatekeeper.New(terms).Register(tx, gatekeeper.Applicant{ID: alice.ID(), Dialect: teos.V2}, height, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +172,7 @@ func TestChargeAtTheEdges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTx(t, func(tx tower.Tx) {
 				u := put(t, tx, gatekeeper.User{Dialect: teos.V1, Slots: c.free, Expiry: 1500})
-				got, err := gatekeeper.New(terms).Charge(tx, u, c.had, c.needs)
+				got, err := gatekeeper.New(terms).Charge(tx, u, gatekeeper.Load{Slots: uint64(c.had)}, gatekeeper.Load{Slots: uint64(c.needs)}, now)
 				if c.cause != 0 {
 					wantCause(t, err, c.cause, teos.V1)
 				} else if err != nil || got.Slots != c.want {

@@ -23,15 +23,3 @@ func (t *tx) Settled(f func(teos.UserID, teos.Locator)) error {
 		return err
 	})
 }
-
-// Filled implements tower.AdoptStore.
-func (t *tx) Filled(userRow int64) (slots uint64, err error) {
-	err = t.all("add filled slots up", `SELECT LENGTH(encrypted_blob) FROM appointments WHERE user_id = ?`,
-		[]any{userRow}, func(rows *sql.Rows) error {
-			var size int
-			err := rows.Scan(&size)
-			slots += uint64(teos.Slots(size))
-			return err
-		})
-	return slots, err
-}

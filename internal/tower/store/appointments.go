@@ -75,14 +75,14 @@ func (t *tx) PutAppointment(a watcher.Appointment) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("insert an appointment: %w", err)
 	}
-	t.added++
+	t.grown.appointments++
 	return r.LastInsertId()
 }
 
 // DropAppointment implements tower.UserStore.
 func (t *tx) DropAppointment(row int64) error {
 	n, err := t.exec("drop an appointment", `DELETE FROM appointments WHERE id = ?`, row)
-	t.added -= n
+	t.grown.appointments -= n
 	return one(n, err, "drop an appointment")
 }
 
@@ -108,16 +108,6 @@ func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
 	// One transaction may have the same locator twice, as a palindrome.
 	slices.Sort(found)
 	return slices.Compact(found), nil
-}
-
-// count notes how many appointments more there are: counting them takes as long as
-// there are many.
-func (t *tx) count(more int64) error {
-	if more == 0 {
-		return nil
-	}
-	n, err := t.exec("count appointments", `UPDATE totals SET appointments = appointments + ?`, more)
-	return one(n, err, "count appointments")
 }
 
 // setHash reads a hash from its 32 bytes.

@@ -133,7 +133,7 @@ func testRefund(t *testing.T, s tower.Store) {
 		for _, step := range []struct{ refund, want uint32 }{
 			{0, 100}, {5, 105}, {math.MaxUint32, math.MaxUint32}, {1, math.MaxUint32},
 		} {
-			if err := tx.Refund(u.Row, step.refund); err != nil {
+			if err := tx.Refund(u.Row, gatekeeper.Load{Slots: uint64(step.refund)}); err != nil {
 				return err
 			}
 			got, err := tx.User(u.ID)
@@ -144,7 +144,7 @@ func testRefund(t *testing.T, s tower.Store) {
 		}
 		return nil
 	})
-	if err := s.Update(t.Context(), func(tx tower.Tx) error { return tx.Refund(77, 1) }); err == nil {
+	if err := s.Update(t.Context(), func(tx tower.Tx) error { return tx.Refund(77, gatekeeper.Load{Slots: 1}) }); err == nil {
 		t.Error("a user that is not there got slots")
 	}
 }

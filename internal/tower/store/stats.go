@@ -25,8 +25,7 @@ func (t *tx) SetIdentity(name, value string) error {
 func (t *tx) Stats() (tower.Stats, error) {
 	var s tower.Stats
 	_, err := t.one("count", `
-		SELECT (SELECT COUNT(*) FROM users), (SELECT appointments + ? FROM totals),
-		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
+		SELECT (SELECT COUNT(*) FROM trackers WHERE spend = ?),
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ?),
 		       (SELECT COUNT(*) FROM trackers WHERE spend IN (?, ?)),
 		       (SELECT COUNT(*) FROM resolutions WHERE spend = ?),
@@ -36,17 +35,21 @@ func (t *tx) Stats() (tower.Stats, error) {
 		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
 		                 ORDER BY tries DESC LIMIT 1), '')`,
 		[]any{
-			t.uncounted(),
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
 			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
 		},
 		[]any{
-			&s.Users, &s.Appointments, &s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
+			&s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
 			&s.Refused, &s.Refusal,
 		})
 	if err != nil {
 		return s, err
 	}
+	counted, err := t.counted()
+	if err != nil {
+		return s, err
+	}
+	s.Users, s.Appointments, s.Bytes = uint64(counted.users), uint64(counted.appointments), uint64(counted.bytes) //nolint:gosec // counts
 	err = t.all("list blind ranges", `SELECT from_height, to_height FROM blind_ranges ORDER BY from_height`, nil,
 		func(rows *sql.Rows) error {
 			var r tower.Range
@@ -55,12 +58,4 @@ func (t *tx) Stats() (tower.Stats, error) {
 			return err
 		})
 	return s, err
-}
-
-// uncounted is how many appointments more there are than the totals have.
-func (t *tx) uncounted() int64 {
-	if t.batch == nil {
-		return 0
-	}
-	return t.batch.added + t.added
 }

@@ -13,8 +13,8 @@ type tx struct {
 	conn   *conn
 	memory *memory
 	batch  *batch // nil in a view
-	// added is how many appointments more there are than at its beginning.
-	added int64
+	// grown is what there is more than at its beginning.
+	grown growth
 	// committed is called once all of this is durable.
 	committed []func()
 }

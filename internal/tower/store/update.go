@@ -26,7 +26,7 @@ type batch struct {
 	open         bool
 	kept, played int
 	tip          *chain.Header // as the last of them left it, if it was read
-	added        int64
+	grown        growth
 	committed    []func()
 	done         chan struct{}
 	err          error // once done: nothing of the batch was kept
@@ -124,7 +124,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 	}
 	kept = true
 	b.kept++
-	b.added += t.added
+	b.grown = b.grown.plus(t.grown)
 	b.committed = append(b.committed, t.committed...)
 	return nil
 }
@@ -182,7 +182,7 @@ func (db *DB) finish(b *batch) {
 
 func (db *DB) commit(b *batch) error {
 	t := &tx{ctx: context.Background(), conn: db.writer, memory: &db.memory}
-	if err := t.count(b.added); err != nil {
+	if err := t.count(b.grown); err != nil {
 		return err
 	}
 	return db.writer.run("COMMIT")

@@ -9,15 +9,26 @@ import (
 	"vigil/internal/tower/gatekeeper"
 )
 
+const userColumns = `id, public_key, dialect, available_slots, subscription_start, subscription_expiry,
+	appointments, filled_slots, stored_bytes, since, last_appointment`
+
+func scanUser(s scanner) (u gatekeeper.User, err error) {
+	var key []byte
+	err = s.Scan(&u.Row, &key, &u.Dialect, &u.Slots, &u.Start, &u.Expiry,
+		&u.Appointments, &u.Filled, &u.Bytes, &u.Since, &u.LastAppointment)
+	copy(u.ID[:], key)
+	return u, err
+}
+
 // User implements gatekeeper.Store.
-func (t *tx) User(id teos.UserID) (gatekeeper.User, error) {
-	u := gatekeeper.User{ID: id}
-	found, err := t.one("read a user", `
-		SELECT id, dialect, available_slots, subscription_start, subscription_expiry
-		FROM users WHERE public_key = ?`, []any{id[:]},
-		[]any{&u.Row, &u.Dialect, &u.Slots, &u.Start, &u.Expiry})
-	if err == nil && !found {
-		err = gatekeeper.ErrNoUser
+func (t *tx) User(id teos.UserID) (u gatekeeper.User, err error) {
+	err = t.all("read a user", `SELECT `+userColumns+` FROM users WHERE public_key = ?`, []any{id[:]},
+		func(rows *sql.Rows) (err error) {
+			u, err = scanUser(rows)
+			return err
+		})
+	if err == nil && u.Row == 0 {
+		u, err = gatekeeper.User{ID: id}, gatekeeper.ErrNoUser
 	}
 	return u, err
 }
@@ -32,20 +43,27 @@ func (t *tx) HasAppointments(userRow int64) (bool, error) {
 func (t *tx) PutUser(u gatekeeper.User) error {
 	if u.Row == 0 {
 		_, err := t.exec("insert a user", `
-			INSERT INTO users (public_key, dialect, available_slots, subscription_start, subscription_expiry)
-			VALUES (?, ?, ?, ?, ?)`, u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry)
+			INSERT INTO users (public_key, dialect, available_slots, subscription_start, subscription_expiry,
+				appointments, filled_slots, stored_bytes, since, last_appointment)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry,
+			u.Appointments, u.Filled, u.Bytes, u.Since, u.LastAppointment)
+		if err == nil {
+			t.grown.users++
+		}
 		return err
 	}
-	n, err := t.exec("update a user's slots", `
-		UPDATE users SET available_slots = ?
+	n, err := t.exec("update what a user has", `
+		UPDATE users SET available_slots = ?, appointments = ?, filled_slots = ?, stored_bytes = ?, last_appointment = ?
 		WHERE id = ? AND dialect = ? AND subscription_start = ? AND subscription_expiry = ?`,
-		u.Slots, u.Row, u.Dialect, u.Start, u.Expiry)
+		u.Slots, u.Appointments, u.Filled, u.Bytes, u.LastAppointment, u.Row, u.Dialect, u.Start, u.Expiry)
 	if err != nil || n == 1 {
 		return err // the rest was so already, and its index need not be written
 	}
 	n, err = t.exec("update a user", `
-		UPDATE users SET dialect = ?, available_slots = ?, subscription_start = ?, subscription_expiry = ?
-		WHERE id = ?`, u.Dialect, u.Slots, u.Start, u.Expiry, u.Row)
+		UPDATE users SET dialect = ?, available_slots = ?, subscription_start = ?, subscription_expiry = ?,
+			appointments = ?, filled_slots = ?, stored_bytes = ?, since = ?, last_appointment = ?
+		WHERE id = ?`, u.Dialect, u.Slots, u.Start, u.Expiry,
+		u.Appointments, u.Filled, u.Bytes, u.Since, u.LastAppointment, u.Row)
 	return one(n, err, "update a user")
 }
 
@@ -58,12 +76,19 @@ func one(n int64, err error, what string) error {
 }
 
 // Refund implements tower.UserStore.
-func (t *tx) Refund(userRow int64, slots uint32) error {
+func (t *tx) Refund(userRow int64, l gatekeeper.Load) error {
 	n, err := t.exec("refund slots", `
-		UPDATE users SET available_slots = MIN(available_slots + ?, ?) WHERE id = ?`,
-		slots, uint32(math.MaxUint32), userRow)
+		UPDATE users SET available_slots = MIN(available_slots + ?2, ?3),
+			appointments = MAX(appointments - ?4, 0), filled_slots = MAX(filled_slots - ?2, 0),
+			stored_bytes = MAX(stored_bytes - ?5, 0)
+		WHERE id = ?1`,
+		userRow, l.Slots, uint32(math.MaxUint32), l.Appointments, l.Bytes)
+	t.Grow(-int64(l.Bytes)) //nolint:gosec // what a disk holds
 	return one(n, err, "refund slots")
 }
+
+// Grow implements gatekeeper.Store.
+func (t *tx) Grow(bytes int64) { t.grown.bytes += bytes }
 
 // dropAtOnce is how many expired appointments are dropped in one transaction: the
 // writers behind it wait meanwhile.
@@ -83,8 +108,8 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 	if err != nil || !some {
 		return 0, 0, err
 	}
-	slots := map[int64]uint32{}
-	rows, err := t.expired(expiry, slots)
+	loads := map[int64]gatekeeper.Load{}
+	rows, err := t.expired(expiry, loads)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -94,8 +119,8 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 		}
 	}
 	// Who stays, for a breach or for what is dropped later, has them back.
-	for user, n := range slots {
-		if err := t.Refund(user, n); err != nil {
+	for user, load := range loads {
+		if err := t.Refund(user, load); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -103,18 +128,19 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 		DELETE FROM users
 		WHERE subscription_expiry <= ?
 		  AND NOT EXISTS (SELECT 1 FROM appointments WHERE user_id = users.id)`, expiry)
+	t.grown.users -= users
 	return int64(len(rows)), users, err
 }
 
-// expired lists the appointments to drop now and adds up each user's slots.
-func (t *tx) expired(expiry uint32, slots map[int64]uint32) (rows []int64, err error) {
+// expired lists the appointments to drop now and adds up each user's load.
+func (t *tx) expired(expiry uint32, loads map[int64]gatekeeper.Load) (rows []int64, err error) {
 	err = t.all("list expired appointments", `
 		SELECT id, user_id, LENGTH(encrypted_blob) FROM appointments WHERE id IN (`+expired+`)`,
 		[]any{expiry, dropAtOnce}, func(r *sql.Rows) error {
 			var row, user int64
 			var size int
 			err := r.Scan(&row, &user, &size)
-			rows, slots[user] = append(rows, row), slots[user]+teos.Slots(size)
+			rows, loads[user] = append(rows, row), loads[user].Plus(gatekeeper.LoadOf(size))
 			return err
 		})
 	return rows, err
