@@ -15,7 +15,7 @@ import (
 
 // watchEvery is how often files are read: they are small, and a time of change
 // may be too coarse to show a change.
-const watchEvery = 5 * time.Second
+const watchEvery = 2 * time.Second
 
 // maxFile bounds a file, in bytes.
 const maxFile = 1 << 20
