@@ -28,7 +28,7 @@ type Check struct {
 type Report struct {
 	// Kind is "registration receipt", "appointment receipt" or "evidence".
 	Kind string `json:"kind"`
-	// OK says that no check came out as not ok, and one as ok.
+	// OK says that the tower's signature came out as ok, and no check as not ok.
 	OK      bool    `json:"ok"`
 	TowerID string  `json:"tower_id,omitempty"` // who signed as the tower
 	UserID  string  `json:"user_id,omitempty"`
@@ -87,12 +87,11 @@ func (d document) report() (Report, error) {
 		return r, teos.Errorf(teos.FieldMissing, "this is no receipt and no evidence: "+
 			"a registration receipt has user_id and subscription_expiry, an appointment receipt user_signature, start_block and signature, evidence dispute_txid")
 	}
-	some := false
-	r.OK = true
 	for _, c := range r.Checks {
-		some = some || c.Result == OK
+		r.OK = r.OK || c.Check == towerSignature && c.Result == OK
+	}
+	for _, c := range r.Checks {
 		r.OK = r.OK && c.Result != NotOK
 	}
-	r.OK = r.OK && some
 	return r, nil
 }
