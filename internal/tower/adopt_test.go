@@ -87,6 +87,7 @@ func TestWhatIsTakenOverMeetsTheBlocksThatWereProcessed(t *testing.T) {
 		t.Errorf("%+v", info.Stats)
 	}
 	b.wantSlots(alice, 9, 10)
+	b.wantLoad(alice, gatekeeper.LoadOf(len(appointment(alice, 1, 0).EncryptedBlob)))
 	b.wantSlots(bob, slots-1, slots)
 
 	want = tower.Adopted{KnownUsers: 2, Known: 1, FromHeight: 16}
@@ -127,6 +128,7 @@ func TestABreachThatIsTakenOverIsJudgedFromTheBaseOn(t *testing.T) {
 	}
 	fresh.mineEmpty(99)
 	fresh.wantSlots(alice, 10, 10)
+	fresh.wantLoad(alice, gatekeeper.Load{})
 	if got, want := fresh.adopt(p, base), (tower.Adopted{KnownUsers: 1, Over: 1, FromHeight: 122}); got != want {
 		t.Errorf("after its end: got %+v, want %+v", got, want)
 	}

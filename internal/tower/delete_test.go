@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/internal/tower/chain/chaintest"
+	"vigil/internal/tower/gatekeeper"
 	"vigil/internal/tower/towertest"
 )
 
@@ -15,6 +17,7 @@ func TestADeletedAppointmentGivesItsSlotsBackAndIsNotAnswered(t *testing.T) {
 	a := appointment(alice, 1, 3*teos.SlotSize)
 	request := alice.Add(t, a)
 	b.add(alice, a)
+	b.wantLoad(alice, gatekeeper.LoadOf(len(a.EncryptedBlob)))
 	b.wantSlots(alice, slots-3, slots)
 
 	_, err := b.DeleteAppointment(t.Context(), bob.Delete(t, a.Locator))
@@ -25,6 +28,7 @@ func TestADeletedAppointmentGivesItsSlotsBackAndIsNotAnswered(t *testing.T) {
 		t.Errorf("deleted: %+v", d)
 	}
 	b.wantSlots(alice, slots, slots)
+	b.wantLoad(alice, gatekeeper.Load{})
 	_, err = b.GetAppointment(t.Context(), alice.Get(t, a.Locator))
 	b.wantCause(err, teos.NotFound, teos.V2)
 	_, err = b.DeleteAppointment(t.Context(), alice.Delete(t, a.Locator))
@@ -69,4 +73,16 @@ func TestADeletionIsOfItsUserOnly(t *testing.T) {
 	_, err = b.DeleteAppointment(t.Context(), r)
 	b.wantCause(err, teos.AuthenticationFailed, 0)
 	b.wantSlots(alice, slots-1, slots)
+}
+
+// wantLoad checks what is counted of a user's appointments.
+func (b *bench) wantLoad(u towertest.User, want gatekeeper.Load) {
+	b.t.Helper()
+	b.must(b.store.View(b.t.Context(), func(tx tower.Tx) error {
+		have, err := tx.User(u.ID())
+		if got := (gatekeeper.Load{Appointments: have.Appointments, Slots: have.Filled, Bytes: have.Bytes}); got != want {
+			b.t.Errorf("counted are %+v, want %+v", got, want)
+		}
+		return err
+	}))
 }
