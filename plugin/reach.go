@@ -152,7 +152,7 @@ func listeningAt(addr, kind string) operator.Address {
 	switch ip, err := netip.ParseAddr(host); {
 	case err != nil:
 	case ip.IsLoopback():
-		a.Note = "for this machine only"
+		a.Note = operator.OnlyHere
 	case ip.IsUnspecified():
 		a.Address = net.JoinHostPort(unknownHost, port)
 		a.Note = "HOST stands for this machine's public name or address: set public-address"

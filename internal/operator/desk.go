@@ -24,6 +24,9 @@ type Desk struct {
 	Addresses func() []Address
 }
 
+// OnlyHere is the note of an address that other machines don't reach.
+const OnlyHere = "for this machine only"
+
 // Address is one way to reach the API.
 type Address struct {
 	// Address is host:port.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type Info struct {
 	// API is where the API listens now, Addresses by what others reach it.
 	API          []string     `json:"api"`
 	Addresses    []Address    `json:"addresses"`
+	HowToOpen    string       `json:"how_to_open,omitempty"`
 	LivesInNode  bool         `json:"lives_in_node"`
 	Backends     []string     `json:"backends"`
 	Height       uint32       `json:"height"`
@@ -82,7 +84,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	b := Info{
 		Guarding: i.NotGuarding == "", NotGuarding: i.NotGuarding,
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version,
-		API: orEmpty(i.API), Addresses: orEmpty(addresses),
+		API: orEmpty(i.API), Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses),
 		LivesInNode: i.InNode, Backends: orEmpty(i.Backends),
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
@@ -103,6 +105,15 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 		b.Blind = append(b.Blind, blindRange(r))
 	}
 	return b
+}
+
+// howToOpen says what to do where only this machine reaches the tower.
+func howToOpen(addresses []Address) string {
+	if len(addresses) == 0 || slices.ContainsFunc(addresses, func(a Address) bool { return a.Note != OnlyHere }) {
+		return ""
+	}
+	return "only this machine reaches the tower: to serve other nodes, let it listen on the network " +
+		"(api-bind 0.0.0.0:9814, vigil-api-bind in a node) or offer it as an onion service (tor-control)"
 }
 
 // stamp is a time as documents have it; "" where it is not known.
@@ -135,7 +146,7 @@ func glance(document []byte) string {
 	if n := len(i.Warnings); n > 0 {
 		fmt.Fprintf(&b, " See the %s below.", count(uint64(n), "warning"))
 	}
-	if len(i.Addresses) == 0 || i.Addresses[0].Register == "" {
+	if i.HowToOpen != "" || len(i.Addresses) == 0 || i.Addresses[0].Register == "" {
 		return b.String()
 	}
 	return b.String() + " Other nodes use it by: " + i.Addresses[0].Register
