@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +129,42 @@ func TestOthersAreToldThatTheTowerIsBehindAndThatItIsNoMore(t *testing.T) {
 		t.Errorf("told %q, %s", l.topics, l.last)
 	}
 	if since, err = n.tower.Behind(t.Context()); err != nil || since != "" {
+		t.Errorf("it is known to be behind since %q, %v", since, err)
+	}
+}
+
+func TestASourceThatFailsForLongIsTold(t *testing.T) {
+	c, l := chaintest.New(), &listener{}
+	n := guarding(t, towertest.File(t), c, l)
+	must(t, n.tower.Begin(t.Context(), c.Best()))
+	c.Fail(chaintest.TipCall, chaintest.Forever, errors.New("no bitcoind"))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	var followed sync.WaitGroup
+	followed.Go(func() { n.follower.Run(ctx) })
+	defer followed.Wait()
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for n.follower.Status().Err == nil && ctx.Err() == nil {
+		<-tick.C
+	}
+	now := time.Now()
+	n.checkBehind(ctx, now)
+	if len(l.topics) != 0 {
+		t.Fatalf("told at once: %s", l.last)
+	}
+	l.deaf = errors.New("nobody listens")
+	n.checkBehind(ctx, now.Add(alarmAfter))
+	l.deaf = nil
+	n.checkBehind(ctx, now.Add(alarmAfter+time.Second))
+	n.checkBehind(ctx, now.Add(time.Hour))
+	var told behindNotice
+	must(t, json.Unmarshal(l.last, &told))
+	if len(l.topics) != 1 || !told.Behind || !strings.Contains(told.SourceError, "no bitcoind") || told.StoreError != "" ||
+		told.Since != now.UTC().Format(time.RFC3339) {
+		t.Errorf("told %q, %s", l.topics, l.last)
+	}
+	if since, err := n.tower.Behind(ctx); err != nil || since != told.Since {
 		t.Errorf("it is known to be behind since %q, %v", since, err)
 	}
 }
