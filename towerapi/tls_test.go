@@ -79,7 +79,7 @@ func TestTheSameAPIOverTLS(t *testing.T) {
 	if status, answer := s.postTLS(client, "/nothing", "{}"); status != http.StatusNotFound || !bytes.Contains([]byte(answer), []byte("error_code")) {
 		t.Errorf("%d %s", status, answer)
 	}
-	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11} //nolint:gosec // to see it refused
+	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	if c, err := tls.Dial("tcp", s.TLSAddr(), old); err == nil {
 		c.Close()
 		t.Error("TLS 1.1 is spoken")

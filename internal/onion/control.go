@@ -147,16 +147,16 @@ func readLine(in *bufio.Reader) (string, error) {
 }
 
 // field returns the value of NAME=value or NAME="value" in a line of an
-// answer; found says whether there is one.
-func field(line, name string) (value string, found bool) {
+// answer, "" where there is none.
+func field(line, name string) string {
 	for line != "" {
 		var word string
 		word, line = nextWord(line)
-		if value, found = strings.CutPrefix(word, name+"="); found {
-			return unquote(value), true
+		if value, found := strings.CutPrefix(word, name+"="); found {
+			return unquote(value)
 		}
 	}
-	return "", false
+	return ""
 }
 
 // nextWord cuts a line at the first space that is not in quotes.

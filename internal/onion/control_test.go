@@ -45,7 +45,7 @@ func TestFieldsAreRead(t *testing.T) {
 		`F=`:                          "",
 		`G=1`:                         "",
 	} {
-		if got, _ := field(line, "F"); got != want {
+		if got := field(line, "F"); got != want {
 			t.Errorf("%s: %q", line, got)
 		}
 	}
@@ -63,7 +63,7 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("%d, %q, %v", code, lines, err)
 		}
 		for _, line := range lines {
-			if value, _ := field(line, "COOKIEFILE"); len(value) > len(line) {
+			if value := field(line, "COOKIEFILE"); len(value) > len(line) {
 				t.Fatalf("%q is longer than %q", value, line)
 			}
 			if nonce, proof, err := parseChallenge(line); err == nil && len(nonce)+len(proof) != 64 {

@@ -42,9 +42,8 @@ func (c *control) methods() (m methods, err error) {
 	}
 	for _, line := range lines {
 		if rest, found := strings.CutPrefix(line, "AUTH "); found {
-			list, _ := field(rest, "METHODS")
-			m.offered = strings.Split(list, ",")
-			m.cookieFile, _ = field(rest, "COOKIEFILE")
+			m.offered = strings.Split(field(rest, "METHODS"), ",")
+			m.cookieFile = field(rest, "COOKIEFILE")
 		}
 	}
 	return m, nil
@@ -108,13 +107,11 @@ func (c *control) loginByCookie(path string) error {
 }
 
 func parseChallenge(line string) (nonce, proof []byte, err error) {
-	nonceText, _ := field(line, "SERVERNONCE")
-	proofText, _ := field(line, "SERVERHASH")
-	nonce, err = hex.DecodeString(nonceText)
+	nonce, err = hex.DecodeString(field(line, "SERVERNONCE"))
 	if err != nil || len(nonce) != nonceSize {
 		return nil, nil, errReply
 	}
-	if proof, err = hex.DecodeString(proofText); err != nil || len(proof) != sha256.Size {
+	if proof, err = hex.DecodeString(field(line, "SERVERHASH")); err != nil || len(proof) != sha256.Size {
 		return nil, nil, errReply
 	}
 	return nonce, proof, nil
