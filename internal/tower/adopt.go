@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower/chain"
@@ -125,13 +126,17 @@ func (a *adopter) adopt(ctx context.Context) error {
 	return a.goBack()
 }
 
-// user takes a user over as it is. Slots only grow with the expiry, so one whose
-// subscription lasts as long here has all that it was promised.
+// user takes a user over as it is, and admits it for as long as it wants to stay.
+// Slots only grow with the expiry, so one whose subscription lasts as long here has
+// all that it was promised.
 func (a *adopter) user(u PromisedUser) error {
 	have, err := a.tx.User(u.ID)
 	switch {
 	case errors.Is(err, gatekeeper.ErrNoUser):
 		a.NewUsers++
+		if err := a.admit(u.ID); err != nil {
+			return err
+		}
 		return a.tx.PutUser(u.User)
 	case err != nil:
 		return err
@@ -144,6 +149,13 @@ func (a *adopter) user(u PromisedUser) error {
 		a.KnownUsers++
 	}
 	return nil
+}
+
+func (a *adopter) admit(id teos.UserID) error {
+	if _, found, err := a.tx.Admission(id); err != nil || found {
+		return err
+	}
+	return a.tx.Admit(id, 0, time.Now(), "came with another tower")
 }
 
 // renew gives a user who was here before what it was promised since: all slots

@@ -3,6 +3,7 @@ package tower_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"vigil/internal/teos"
 	"vigil/internal/tower"
@@ -70,6 +71,10 @@ func TestWhatIsTakenOverMeetsTheBlocksThatWereProcessed(t *testing.T) {
 	b.mine(chaintest.Penalty(chaintest.Dispute(2), 0)) // 13
 	b.mineEmpty(2)
 
+	// One who was here once, or was allowed to come, may come with the other tower.
+	b.must(b.store.Update(t.Context(), func(tx tower.Tx) error {
+		return tx.Admit(alice.ID(), 0, time.Now(), "a friend")
+	}))
 	p := promises{
 		users:        []tower.PromisedUser{promisedUser(alice, 9, 200, 1), promisedUser(bob, 1, 20, 0)},
 		appointments: []tower.Promised{promised(alice, appointment(alice, 1, 0), 11)},
@@ -118,6 +123,12 @@ func TestABreachThatIsTakenOverIsJudgedFromTheBaseOn(t *testing.T) {
 	if got, want := fresh.adopt(p, base), (tower.Adopted{NewUsers: 1, New: 1, Breaches: 1, FromHeight: 21}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	fresh.must(fresh.store.View(t.Context(), func(tx tower.Tx) error {
+		if _, admitted, err := tx.Admission(alice.ID()); err != nil || !admitted {
+			t.Errorf("alice may not renew: %v", err)
+		}
+		return nil
+	}))
 	fresh.must(fresh.Connect(t.Context(), found))
 	fresh.must(fresh.Connect(t.Context(), spent))
 	page, err := fresh.Breaches(t.Context(), tower.BreachQuery{Limit: 10})
