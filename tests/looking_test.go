@@ -40,6 +40,13 @@ func (s *scene) wantAllStages(got selfTest) {
 	}
 }
 
+type userLine struct {
+	UserID       string `json:"user_id"`
+	State        string
+	Appointments int
+	Filled       int `json:"filled_slots"`
+}
+
 type listing struct {
 	Appointments []struct {
 		Locator, State string
@@ -75,6 +82,19 @@ func TestLookingThroughTheNode(t *testing.T) {
 	if len(page.Appointments) != 1 || page.Next != 0 || page.Appointments[0].Locator != second.appointment.Locator.String() {
 		s.Errorf("the last page: %+v", page)
 	}
+	var users struct {
+		Users []userLine
+		Next  int64
+	}
+	s.callNode(node, "vigil-users", map[string]any{"limit": 1}, &users)
+	if want := (userLine{user.ID.String(), "active", 2, 2}); len(users.Users) != 1 || users.Users[0] != want || users.Next == 0 {
+		s.Errorf("vigil-users: %+v, want %+v and a next page", users, want)
+	}
+	var line userLine
+	s.callNode(node, "vigil-user", []any{other.ID.String()}, &line)
+	if want := (userLine{other.ID.String(), "active", 1, 1}); line != want {
+		s.Errorf("vigil-user: %+v, want %+v", line, want)
+	}
 	s.cheat(second)
 	s.answered(second)
 	page = listing{}
@@ -84,8 +104,10 @@ func TestLookingThroughTheNode(t *testing.T) {
 	}
 	var refused *harness.RPCError
 	for _, of := range []string{"02", s.stranger().String()} {
-		if err := node.Call(s.Context(), "vigil-appointments", []any{of}, nil); !errors.As(err, &refused) {
-			s.Errorf("appointments of %s: %v", of, err)
+		for _, method := range []string{"vigil-appointments", "vigil-user"} {
+			if err := node.Call(s.Context(), method, []any{of}, nil); !errors.As(err, &refused) {
+				s.Errorf("%s %s: %v", method, of, err)
+			}
 		}
 	}
 }

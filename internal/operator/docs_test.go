@@ -34,7 +34,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, answer := range []any{
-		Info{}, SelfTest{}, Breaches{}, Events{}, Appointments{}, Evidences{}, proof.Verdict{}, Backup{}, Storage{},
+		Info{}, SelfTest{}, Breaches{}, Events{}, Appointments{}, Users{}, UserAt{}, Evidences{}, proof.Verdict{}, Backup{}, Storage{},
 	} {
 		kind := reflect.TypeOf(answer)
 		for _, name := range fields(kind) {

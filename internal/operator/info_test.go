@@ -14,7 +14,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func infoOf(change func(*tower.Info)) tower.Info {
 	i := tower.Info{
-		Network: "bitcoin", Version: "v1", Stats: tower.Stats{Users: 1, Appointments: 2, RecentFrom: 90},
+		Network: "bitcoin", Version: "v1", Stats: tower.Stats{Users: 1, Appointments: 2, RecentFrom: 90, Bytes: 532}, Access: "open",
 		Height: 100, SourceHeight: 100, API: []string{"127.0.0.1:9814"}, Backends: []string{"bitcoind"},
 		Since: noon.Add(-48 * time.Hour), Started: noon.Add(-time.Hour), LastBlock: noon.Add(-7 * time.Minute),
 		DiskUsed: 65 << 20, DiskFree: 5e9,
@@ -42,8 +42,10 @@ blocks_behind       0
 last_block_at       2026-11-24 11:53:00 UTC, 7 min ago
 recent_from         90
 blind               none
+access              open
 users               1
 appointments        2
+stored_bytes        532 bytes
 disk_used_bytes     68.2 MB
 disk_free_bytes     5.0 GB
 trackers_pending    0

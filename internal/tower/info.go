@@ -29,6 +29,8 @@ type Info struct {
 	// Since is when this tower was started for the first time, Started the
 	// last time.
 	Since, Started time.Time
+	// Access is who may register: "open" or "invited".
+	Access string
 	// InNode says that the tower lives in a Lightning node.
 	InNode bool
 	// Backends are bitcoind, lightningd or both: where blocks come from.

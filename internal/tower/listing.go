@@ -14,8 +14,6 @@ type ListStore interface {
 	// Listing returns appointments by ascending row. q.Limit may be MaxListed
 	// and one more; owner is the row of q.User, 0 where that is nil.
 	Listing(q ListingQuery, owner int64) ([]Listed, error)
-	// DropProbe deletes a user that has no appointments. See BeginProbe.
-	DropProbe(userRow int64) error
 }
 
 // Listed is an appointment as the operator sees it: its blob is encrypted, so only

@@ -77,7 +77,7 @@ func dropProbe(tx Tx, u gatekeeper.User) error {
 			return err
 		}
 	}
-	return tx.DropProbe(u.Row)
+	return tx.DropUser(u.Row)
 }
 
 // Rehearse looks for the appointments that a transaction triggers as if it were in

@@ -46,9 +46,3 @@ func (t *tx) listing(where string, args ...any) ([]tower.Listed, error) {
 	})
 	return found, err
 }
-
-// DropProbe implements tower.ListStore.
-func (t *tx) DropProbe(userRow int64) error {
-	n, err := t.exec("drop a probe", `DELETE FROM users WHERE id = ?`, userRow)
-	return one(n, err, "drop a probe")
-}
