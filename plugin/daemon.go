@@ -205,6 +205,7 @@ func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *
 	api := towerapi.New(client, check, towerapi.Config{
 		Bind: d.settings.api.bind, TLS: reach.tls(), Codes: d.settings.api.codes,
 		TrustedProxies: d.settings.api.proxies, Log: d.log,
+		Onion: d.settings.reach.tor != nil,
 	})
 	core.api.Store(api)
 	core.reach.Store(reach)

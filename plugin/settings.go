@@ -14,7 +14,6 @@ import (
 	"vigil/internal/bitcoind"
 	"vigil/internal/teos"
 	"vigil/internal/tower"
-	"vigil/internal/tower/gatekeeper"
 )
 
 // settings are options that were checked: what the program runs by.
@@ -57,14 +56,6 @@ func resolve(r raw, prefix string) (settings, error) {
 		zmq:     r["bitcoind-zmq"],
 		network: p.network(),
 		api:     apiSettings{bind: p.bind(), proxies: p.proxies(), codes: p.codes()},
-		terms: tower.Terms{
-			Terms: gatekeeper.Terms{
-				Slots:    p.number("subscription-slots", 1, math.MaxUint32),
-				Duration: p.number("subscription-duration", 1, math.MaxUint32),
-				Grace:    p.number("expiry-grace", 0, math.MaxUint32),
-			},
-			RecentBlocks: p.number("recent-blocks", 0, maxRecentBlocks),
-		},
 		limits: inspector.Limits{
 			MinToSelfDelay: p.number("min-to-self-delay", 0, math.MaxUint32),
 			MaxBlobSize:    int(p.number("max-blob-size", teos.MinBlobSize, maxBlobLimit)),
@@ -72,6 +63,10 @@ func resolve(r raw, prefix string) (settings, error) {
 		reserve: int64(p.number("disk-reserve", 0, maxReserve)) << 20,
 		level:   p.level(),
 		reach:   p.reach(),
+	}
+	s.terms = tower.Terms{
+		Terms:        p.gatekeeperTerms(s.api.bind, s.reach),
+		RecentBlocks: p.number("recent-blocks", 0, maxRecentBlocks),
 	}
 	s.node = p.node(s.network)
 	return s, errors.Join(p.errs...)

@@ -43,6 +43,12 @@ func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
 		"min-to-self-delay":     {[]string{"0", "4294967295"}, []string{"-1", "x"}},
 		"recent-blocks":         {[]string{"0", "2016"}, []string{"2017", "-1"}},
 		"max-blob-size":         {[]string{"81", "1048576"}, []string{"80", "1048577"}},
+		"access":                {[]string{"", "open", "invited"}, []string{"closed", "Open"}},
+		"max-users":             {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
+		"max-user-slots":        {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
+		"max-subscription":      {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
+		"max-storage":           {[]string{"0", "1073741824"}, []string{"-1", "1073741825", "1G"}},
+		"max-user-storage":      {[]string{"0", "1073741824"}, []string{"-1", "1073741825"}},
 		"disk-reserve":          {[]string{"0", "64", "1048576"}, []string{"-1", "1048577", "64M"}},
 		"codes":                 {[]string{"v1", "v2"}, []string{"", "V2", "v3"}},
 		"log-level":             {[]string{"debug", "info", "warn", "error"}, []string{"loud"}},
@@ -57,6 +63,29 @@ func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), "vigil-"+name+": ") {
 				t.Errorf("%s=%q: %v", name, value, err)
 			}
+		}
+	}
+}
+
+// A tower that others can reach is open to strangers only if its operator says so.
+func TestWhoMayRegisterWhereNothingIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  raw
+		want bool
+	}{
+		"this machine":      {raw{}, false},
+		"by name":           {raw{"api-bind": "localhost:9814"}, false},
+		"IPv6 loopback":     {raw{"api-bind": "[::1]:9814"}, false},
+		"the network":       {raw{"api-bind": "0.0.0.0:9814"}, true},
+		"all addresses":     {raw{"api-bind": ":9814"}, true},
+		"a public name":     {raw{"public-address": "tower.example:9814"}, true},
+		"an onion":          {raw{"tor-control": "127.0.0.1:9051"}, true},
+		"opened":            {raw{"api-bind": "0.0.0.0:9814", "access": "open"}, false},
+		"closed on purpose": {raw{"access": "invited"}, true},
+	} {
+		s, err := resolve(with(c.set), "--")
+		if err != nil || s.terms.Invited != c.want {
+			t.Errorf("%s: invited %v, %v", name, s.terms.Invited, err)
 		}
 	}
 }

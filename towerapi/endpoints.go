@@ -39,6 +39,9 @@ type endpoint struct {
 	// one waits for its turn.
 	turns turns
 	queue time.Duration
+	// registers says that the path is limited as registrations are; patient
+	// that it is slowed down, and never refused, by who failed before.
+	registers, patient bool
 	// large bounds how many answers there are at once, until they are out,
 	// where answers may be large and clients slow to read them.
 	large turns
@@ -60,13 +63,14 @@ func (s *Server) routes(appointments, most int) map[string]endpoint {
 		method: http.MethodPost, maxBody: maxQuery + 2*int64(s.check.MaxBlobSize()),
 		turns: make(turns, appointments), queue: s.timing.core,
 		call: method(s.check.AddAppointment, s.tower.AddAppointment, NewAccepted), refuse: s.refuseAppointment,
+		patient: true,
 	}
 	query := endpoint{
 		method: http.MethodPost, maxBody: maxQuery,
 		turns: make(turns, most), queue: s.timing.queue, refuse: s.refuse,
 	}
 	register, get, remove, info, ping := query, query, query, query, query
-	register.call = method(s.check.Register, s.tower.Register, NewRegistered)
+	register.call, register.registers = s.register, true
 	get.call = method(s.check.GetAppointment, s.tower.GetAppointment, NewFound)
 	get.refuse = s.refuseFound
 	get.large = make(turns, most)
@@ -80,6 +84,20 @@ func (s *Server) routes(appointments, most int) map[string]endpoint {
 		"/delete_appointment":    remove,
 		"/get_subscription_info": info, "/ping": ping,
 	}
+}
+
+// register hands in a registration with what is known of its client.
+func (s *Server) register(ctx context.Context, body []byte) (any, error) {
+	r, err := s.check.Register(body)
+	if err != nil {
+		return nil, err
+	}
+	v := visitorOf(ctx)
+	out, err := s.tower.Register(ctx, r.From(string(v.token), v.address()))
+	if err != nil {
+		return nil, err
+	}
+	return NewRegistered(out), nil
 }
 
 // method is a call of the core: inspect the body, ask, answer.
@@ -125,7 +143,8 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 // route returns the answer, and what is to be called once it is out.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) (a answer, done func()) {
 	ctx, done := r.Context(), func() {}
-	e, ok := s.endpoints[r.URL.Path]
+	v, path := s.visit(r)
+	e, ok := s.endpoints[path]
 	if !ok {
 		return s.refuse(ctx, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path")), done
 	}
@@ -133,7 +152,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) (a answer, done f
 		w.Header().Set("Allow", e.allow())
 		return s.refuse(ctx, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method)), done
 	}
-	return s.answer(w, r, e)
+	return s.answer(w, r, e, v)
 }
 
 func (e endpoint) allow() string {
@@ -146,8 +165,8 @@ func (e endpoint) allow() string {
 // answer serves a request of an endpoint. What arrived whole is served whether
 // or not its client waits: one that closes its half of the connection after
 // the request is not gone.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) (a answer, done func()) {
-	ctx, done := context.WithoutCancel(r.Context()), func() {}
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint, v visitor) (a answer, done func()) {
+	ctx, done := withVisitor(context.WithoutCancel(r.Context()), v), func() {}
 	var body []byte
 	if e.method == http.MethodPost {
 		var err error
@@ -158,6 +177,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) (a a
 	connOf(r).enter(serving)
 	coreCtx, cancel := context.WithTimeout(ctx, s.timing.core)
 	defer cancel()
+	home := s.measured(v.addr)
+	if !s.mayGoOn(coreCtx, e, home) {
+		return e.refuse(ctx, body, errTooMany), done
+	}
 	if !e.large.take(coreCtx, e.queue) {
 		return e.refuse(ctx, body, errTooMany), done
 	}
@@ -167,6 +190,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) (a a
 	defer e.turns.giveBack()
 	result, err := s.guard(coreCtx, e, body)
 	if err != nil {
+		if teos.AsError(err).Cause == teos.AuthenticationFailed {
+			s.failures.owe(home)
+		}
 		return e.refuse(ctx, body, err), e.large.giveBack
 	}
 	return answer{http.StatusOK, result}, e.large.giveBack

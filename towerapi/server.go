@@ -55,6 +55,9 @@ type Config struct {
 	// TrustedProxies are the peers whose word about the client's address is
 	// taken.
 	TrustedProxies []netip.Prefix
+	// Onion says that Tor's users come from this machine's own address: it is
+	// limited as others are then, by twenty times as much.
+	Onion bool
 	// MaxAppointments is how many appointments the core is asked to take at
 	// once: those that wait together share a commit.
 	MaxAppointments int
@@ -128,9 +131,12 @@ type Server struct {
 	slots     chan struct{} // one for each open connection
 	peers     *peers
 	crowd     *crowd
-	away      chan struct{} // one for each connection that is turned away
-	conns     sync.WaitGroup
-	suspects  chan error // why the store may be failing; see storage.go
+	onion     bool
+	// registrations and failures slow down who asks too often.
+	registrations, failures *throttle
+	away                    chan struct{} // one for each connection that is turned away
+	conns                   sync.WaitGroup
+	suspects                chan error // why the store may be failing; see storage.go
 
 	plain  *entrance
 	secure *entrance // nil where there is none
@@ -145,10 +151,13 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 	s := &Server{
 		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
 		log: c.Log, timing: tm, plain: &entrance{bind: c.Bind},
-		slots:    make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
-		away:     make(chan struct{}, maxTurnedAway),
-		suspects: make(chan error, 1),
-		crowd:    newCrowd(tm.stay),
+		slots:         make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
+		away:          make(chan struct{}, maxTurnedAway),
+		suspects:      make(chan error, 1),
+		onion:         c.Onion,
+		registrations: newThrottle(registrationsPerSecond, registrationsAtOnce),
+		failures:      newThrottle(failuresPerSecond, failuresAtOnce),
+		crowd:         newCrowd(tm.stay),
 	}
 	if c.TLS != nil {
 		s.secure = &entrance{bind: c.TLS.Bind, certificates: c.TLS.Certificates, tls: tlsConfig(c.TLS.Certificates)}
