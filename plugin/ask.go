@@ -119,7 +119,7 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 func readFile(name string) (string, error) {
 	in := io.Reader(os.Stdin)
 	if name != "-" {
-		file, err := os.Open(name) //nolint:gosec // the operator's own file
+		file, err := os.Open(name)
 		if err != nil {
 			return "", err
 		}

@@ -27,7 +27,7 @@ func parseDocument(document []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token returns it bare
+	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("there is more behind it")
 	}
 	return value, nil

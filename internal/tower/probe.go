@@ -68,14 +68,12 @@ func endProbe(tx Tx) error {
 }
 
 func dropProbe(tx Tx, u gatekeeper.User) error {
-	own, err := tx.Listing(ListingQuery{User: &u.ID, Limit: MaxListed}, u.Row)
+	load, err := tx.DropWatched(u.Row, MaxListed)
 	if err != nil {
 		return err
 	}
-	for _, a := range own {
-		if err := tx.DropAppointment(a.Row); err != nil {
-			return err
-		}
+	if err := tx.Refund(u.Row, load); err != nil {
+		return err
 	}
 	return tx.DropUser(u.Row)
 }
