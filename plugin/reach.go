@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"vigil/internal/certs"
@@ -108,10 +109,7 @@ func (r *reach) addresses(id teos.UserID) []operator.Address {
 	if len(r.settings.public) == 0 {
 		list = append(list, r.listening()...)
 	}
-	for i := range list {
-		complete(&list[i], id)
-	}
-	return list
+	return complete(list, id)
 }
 
 // certified are the names for which certificates are got.
@@ -163,15 +161,25 @@ func listeningAt(addr, kind string) operator.Address {
 // notForClients is what to know of an address with https.
 const notForClients = "the clients in the field speak plain HTTP and can't use it directly"
 
-// complete says what to type, and what to know.
-func complete(a *operator.Address, id teos.UserID) {
-	if a.Kind == overHTTPS {
-		a.Note = strings.TrimPrefix(a.Note+"; "+notForClients, "; ")
-		return
+// complete says what to type for each, and what to know. One that is named twice
+// stands once.
+func complete(all []operator.Address, id teos.UserID) (list []operator.Address) {
+	for _, a := range all {
+		if slices.ContainsFunc(list, func(b operator.Address) bool { return b.Address == a.Address }) {
+			continue
+		}
+		switch {
+		case a.Kind == overHTTPS:
+			a.Note = strings.TrimPrefix(a.Note+"; "+notForClients, "; ")
+		case a.Kind == overTor && a.Note == "":
+			a.Note = "the client's node needs a Tor proxy"
+			fallthrough
+		default:
+			a.Register = registerLine(id, a.Address)
+		}
+		list = append(list, a)
 	}
-	if a.Register = registerLine(id, a.Address); a.Kind == overTor && a.Note == "" {
-		a.Note = "the client's node needs a Tor proxy"
-	}
+	return list
 }
 
 // registerLine is what a node's operator types. The field's client splits an

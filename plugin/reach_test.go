@@ -98,7 +98,7 @@ func reachOf(t *testing.T, options raw) *reach {
 
 func TestTheLinesThatFriendsType(t *testing.T) {
 	var id teos.UserID
-	r := reachOf(t, raw{"public-address": "tower.example:9814,[2001:db8::1]:9814,https://tower.example:443"})
+	r := reachOf(t, raw{"public-address": "tower.example:9814,[2001:db8::1]:9814,https://tower.example:443,Tower.example:9814"})
 	want := []operator.Address{
 		{Address: "tower.example:9814", Kind: "http", Register: "lightning-cli registertower " + id.String() + "@tower.example:9814"},
 		{Address: "[2001:db8::1]:9814", Kind: "http", Register: "lightning-cli registertower " + id.String() + ` '"[2001:db8::1]"' 9814`},

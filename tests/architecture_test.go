@@ -58,7 +58,7 @@ func under(path, root string) bool { return path == root || strings.HasPrefix(pa
 func TestDependenciesPointInward(t *testing.T) {
 	adapters := []string{
 		"plugin", "towerapi", "internal/tower/store", "internal/towerrpc", "internal/towerpb",
-		"internal/cln", "internal/bitcoind", "internal/mover", "internal/tower/towertest", "internal/tower/chain/chaintest",
+		"internal/certs", "internal/onion", "internal/cln", "internal/bitcoind", "internal/mover", "internal/tower/towertest", "internal/tower/chain/chaintest",
 	}
 	core := []string{
 		"internal/teos", "inspector", "internal/tower", "internal/tower/chain",
@@ -122,6 +122,8 @@ var only = map[string][]string{
 	"google.golang.org/protobuf":            {"internal/towerrpc", "internal/towerpb"},
 	"vigil/internal/towerpb":                {"internal/towerrpc"},
 	"golang.org/x/crypto/chacha20poly1305":  {"internal/teos"},
+	"golang.org/x/crypto/acme":              {"internal/certs"},
+	"filippo.io/edwards25519":               {"internal/onion"},
 	"filippo.io/age":                        {"plugin"},
 	"github.com/tv42/zbase32":               {"internal/teos"},
 }
