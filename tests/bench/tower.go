@@ -31,7 +31,7 @@ func backend() harness.Backend {
 }
 
 // wide are options that let few users hold many appointments.
-var wide = harness.Options{"subscription-slots": 20_000_000, "subscription-duration": 1_000_000}
+var wide = harness.Options{"subscription-slots": 20_000_000, "subscription-duration": 1_000_000, "max-subscription": 0}
 
 // startTower starts the built tower on a directory, which may hold a store.
 func (b *bench) startTower(node *harness.Node, dir string, options harness.Options) *served {

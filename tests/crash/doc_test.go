@@ -19,7 +19,7 @@ const (
 
 // terms are the tower's where a test does not say otherwise.
 func terms() harness.Options {
-	return harness.Options{"subscription-slots": perRegistration, "subscription-duration": 100_000}
+	return harness.Options{"subscription-slots": perRegistration, "subscription-duration": 100_000, "max-subscription": 0}
 }
 
 // quiet are terms under which the tower writes nothing that nobody asked for.

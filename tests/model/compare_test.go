@@ -163,6 +163,7 @@ func (r *rig) compareStats(tx tower.Tx) error {
 		want.Appointments += uint64(len(u.kept))
 	}
 	r.ref.each(func(_ *user, k *kept) {
+		want.Bytes += uint64(len(k.EncryptedBlob))
 		if k.tracker == nil {
 			return
 		}

@@ -108,7 +108,8 @@ func (g *Gatekeeper) fits(s Store, u User, slots, expiry uint64, height uint32) 
 	case t.MaxSlots > 0 && slots+u.Filled > uint64(t.MaxSlots):
 		return refuse("you hold %d slots, and one user may hold %d: use those first", uint64(u.Slots)+u.Filled, t.MaxSlots)
 	case t.MaxAhead > 0 && expiry > uint64(height)+uint64(max(t.MaxAhead, t.Duration)):
-		return refuse("a subscription may last %d blocks from now: yours holds until block %d, come again later", t.MaxAhead, u.Expiry)
+		return refuse("a subscription may last %d blocks from now, and yours holds until block %d: register again after the next block",
+			max(t.MaxAhead, t.Duration), u.Expiry)
 	case t.MaxUsers > 0 && u.Row == 0:
 		users, _, err := s.Totals()
 		if err == nil && users >= uint64(t.MaxUsers) {

@@ -1,0 +1,60 @@
+package gatekeeper_test
+
+import (
+	"testing"
+
+	"vigil/internal/teos"
+	"vigil/internal/tower"
+	"vigil/internal/tower/gatekeeper"
+)
+
+// TestLimitsOfASubscription: each limit at its edge and one past it.
+func TestLimitsOfASubscription(t *testing.T) {
+	const height = 500
+	limited := func(change func(*gatekeeper.Terms)) gatekeeper.Terms {
+		terms := terms
+		change(&terms)
+		return terms
+	}
+	slots := limited(func(t *gatekeeper.Terms) { t.MaxSlots = 150 })
+	ahead := limited(func(t *gatekeeper.Terms) { t.MaxAhead = 2500 })
+	short := limited(func(t *gatekeeper.Terms) { t.MaxAhead = 10 })
+	users := limited(func(t *gatekeeper.Terms) { t.MaxUsers = 1 })
+	for name, c := range map[string]struct {
+		terms  gatekeeper.Terms
+		before gatekeeper.User
+		slots  uint32 // 0: refused
+		expiry uint32
+	}{
+		"as many slots as allowed":              {slots, gatekeeper.User{Slots: 30, Filled: 20, Expiry: 600}, 130, 1600},
+		"a slot too many":                       {slots, gatekeeper.User{Slots: 31, Filled: 20, Expiry: 600}, 0, 0},
+		"filled slots count":                    {slots, gatekeeper.User{Slots: 0, Filled: 51, Expiry: 600}, 0, 0},
+		"as long as allowed":                    {ahead, gatekeeper.User{Expiry: 2000}, 100, 3000},
+		"what would be longer is cut":           {ahead, gatekeeper.User{Expiry: 2001}, 100, 3000},
+		"a block is enough":                     {ahead, gatekeeper.User{Expiry: 2999}, 100, 3000},
+		"no block is left":                      {ahead, gatekeeper.User{Expiry: 3000}, 0, 0},
+		"longer than allowed by older terms":    {ahead, gatekeeper.User{Expiry: 9000}, 0, 0},
+		"a registration's length is allowed":    {short, gatekeeper.User{Expiry: 500}, 100, 1500},
+		"and renewed with the next block":       {short, gatekeeper.User{Expiry: 1499}, 100, 1500},
+		"a user of a full tower may renew":      {users, gatekeeper.User{Expiry: 600}, 100, 1600},
+		"even when its subscription has lapsed": {users, gatekeeper.User{Expiry: 400}, 100, 1500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTx(t, func(tx tower.Tx) {
+				c.before.Dialect = teos.V2
+				before := put(t, tx, c.before)
+				got, err := gatekeeper.New(c.terms).Register(tx, gatekeeper.Applicant{ID: alice.ID(), Dialect: teos.V2}, height, now)
+				if c.slots == 0 {
+					wantCause(t, err, teos.RegistrationRefused, teos.V2)
+					if after := stored(t, tx); after != before {
+						t.Errorf("a refused registration left %+v", after)
+					}
+					return
+				}
+				if err != nil || got.Slots != c.slots || got.Expiry != c.expiry || got != stored(t, tx) {
+					t.Errorf("got %+v (%v), stored %+v, want %d slots until %d", got, err, stored(t, tx), c.slots, c.expiry)
+				}
+			})
+		})
+	}
+}
