@@ -82,13 +82,16 @@ type Follower struct {
 
 	mu     sync.Mutex
 	status Status
+	asked  int       // questions that the source has not answered
+	heard  time.Time // of its last answer, or of the first question after it
 }
 
 // Status is what the follower last saw of its source.
 type Status struct {
 	// Height is the best height that the source told; 0 before it did.
 	Height uint32
-	// Err is why the last round failed, nil if it did not.
+	// Err is why the last round failed, or that the source does not answer; nil
+	// if all is well.
 	Err error
 }
 
@@ -115,7 +118,11 @@ func (f *Follower) Hint() {
 func (f *Follower) Status() Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.status
+	status := f.status
+	if status.Err == nil {
+		status.Err = f.silent()
+	}
+	return status
 }
 
 func (f *Follower) setStatus(change func(*Status)) {
@@ -160,8 +167,8 @@ func (f *Follower) report(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	before := f.Status().Err
-	f.setStatus(func(s *Status) { s.Err = err })
+	var before error
+	f.setStatus(func(s *Status) { before, s.Err = s.Err, err })
 	switch {
 	case err != nil && (before == nil || time.Since(f.told) > repeatReport):
 		f.told = time.Now()
@@ -225,6 +232,7 @@ func (f *Follower) mayHaveForked(tip Header, best uint32) bool {
 func (f *Follower) best(ctx context.Context) (uint32, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer f.asking()()
 	tip, err := f.source.Tip(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("ask for the best block: %w", err)
@@ -247,6 +255,7 @@ func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer f.asking()()
 	hash, err := h.BlockHash(ctx, height)
 	if err != nil {
 		return hash, fmt.Errorf("ask for the hash of block %d: %w", height, err)
@@ -257,6 +266,7 @@ func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, err
 func (f *Follower) fetch(ctx context.Context, height uint32) (*Block, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer f.asking()()
 	raw, err := f.source.Block(ctx, height)
 	if err != nil {
 		return nil, fmt.Errorf("fetch block %d: %w", height, err)
