@@ -26,6 +26,9 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	d := c.daemon
 	info.Network, info.Version = directoryOf(d.settings.network), version
 	info.InNode, info.Backends, info.Started = d.inNode, d.backends(), c.started
+	if info.Access = accessOpen; d.settings.terms.Invited {
+		info.Access = accessInvited
+	}
 	status := c.follower.Status()
 	info.SourceHeight = status.Height
 	if status.Err != nil {

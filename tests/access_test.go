@@ -100,6 +100,9 @@ func (s *scene) knocksAndIsLetIn(stranger *harness.Client) {
 			Times   int
 		}
 	}
+	if info := s.info(); info.Access != "invited" || info.Knocks != 3 {
+		s.Errorf("vigil-info says access %q, %d knocks", info.Access, info.Knocks)
+	}
 	s.ask("knocks", nil, &knocked)
 	if len(knocked.Knocks) != 3 || knocked.Knocks[0].UserID != stranger.ID.String() || knocked.Knocks[0].Times != 1 ||
 		knocked.Knocks[0].Address != "127.0.0.1" {

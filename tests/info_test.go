@@ -16,6 +16,9 @@ func TestInfoCounts(t *testing.T) {
 		s.watched(user)
 		s.settle()
 		info := s.info()
+		if info.Access != "open" || info.Knocks != 0 {
+			s.Errorf("on loopback vigil-info says access %q, %d knocks", info.Access, info.Knocks)
+		}
 		if info.Network != "regtest" || info.Height != s.node.Height() || info.Users != 1 || info.Appointments != 2 ||
 			info.Pending != 0 || info.Confirmed != 0 || info.Resolved != 0 || info.Lost != 0 {
 			s.Fatalf("vigil-info: %+v", info)

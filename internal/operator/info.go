@@ -49,6 +49,7 @@ type Info struct {
 	RecentFrom   uint32       `json:"recent_from"`
 	Blind        []blindRange `json:"blind"`
 	Access       string       `json:"access"`
+	Knocks       uint64       `json:"knocks"`
 	Users        uint64       `json:"users"`
 	Appointments uint64       `json:"appointments"`
 	Stored       uint64       `json:"stored_bytes"`
@@ -91,7 +92,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},
-		Access: i.Access, Users: i.Users, Appointments: i.Appointments, Stored: i.Bytes, DiskUsed: i.DiskUsed, DiskFree: i.DiskFree,
+		Access: i.Access, Knocks: i.Knocks, Users: i.Users, Appointments: i.Appointments, Stored: i.Bytes, DiskUsed: i.DiskUsed, DiskFree: i.DiskFree,
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
 		Since: stamp(i.Since), Started: stamp(i.Started), Uptime: int64(now.Sub(i.Started).Seconds()),

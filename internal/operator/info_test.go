@@ -43,6 +43,7 @@ last_block_at       2026-11-24 11:53:00 UTC, 7 min ago
 recent_from         90
 blind               none
 access              open
+knocks              0
 users               1
 appointments        2
 stored_bytes        532 bytes

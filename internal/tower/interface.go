@@ -126,8 +126,10 @@ type Stats struct {
 	Resolved, Lost               uint64
 	// Refused are the pending ones whose penalty the backend refused at the
 	// last try, Refusal its words for one of them.
-	Refused    uint64
-	Refusal    string
+	Refused uint64
+	Refusal string
+	// Knocks is how many keys tried to register and may not, of MaxKnocks.
+	Knocks     uint64
 	RecentFrom uint32
 	Blind      []Range
 }

@@ -26,6 +26,8 @@ type Info struct {
 	Resolved     int      `json:"breaches_resolved"`
 	Lost         int      `json:"breaches_lost"`
 	API          []string `json:"api"`
+	Access       string   `json:"access"`
+	Knocks       int      `json:"knocks"`
 	Guarding     bool     `json:"guarding"`
 	NotGuarding  string   `json:"not_guarding"`
 	Warnings     []string `json:"warnings"`

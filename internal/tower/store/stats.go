@@ -33,14 +33,15 @@ func (t *tx) Stats() (tower.Stats, error) {
 		       COALESCE((SELECT MIN(height) FROM recent_blocks), 0),
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0),
 		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
-		                 ORDER BY tries DESC LIMIT 1), '')`,
+		                 ORDER BY tries DESC LIMIT 1), ''),
+		       (SELECT COUNT(*) FROM knocks)`,
 		[]any{
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
 			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
 		},
 		[]any{
 			&s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
-			&s.Refused, &s.Refusal,
+			&s.Refused, &s.Refusal, &s.Knocks,
 		})
 	if err != nil {
 		return s, err
