@@ -41,7 +41,7 @@ func TestATokenIsShownByHostOrPath(t *testing.T) {
 
 func TestRegistrationsAreSlowedAndThenRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		th := newThrottle(registrationsPerSecond, registrationsAtOnce)
+		th := newThrottle(registrationsAtOnce)
 		home, other := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 		start := time.Now()
 		for range registrationsAtOnce {
@@ -68,8 +68,8 @@ func TestRegistrationsAreSlowedAndThenRefused(t *testing.T) {
 func TestWhoFailsTooOftenIsHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{
-			failures:      newThrottle(failuresPerSecond, failuresAtOnce),
-			registrations: newThrottle(registrationsPerSecond, registrationsAtOnce),
+			failures:      newThrottle(failuresAtOnce),
+			registrations: newThrottle(registrationsAtOnce),
 		}
 		home := s.measured(netip.MustParseAddr("2001:db8::1"))
 		for range failuresAtOnce + 1 {
@@ -90,7 +90,7 @@ func TestWhoFailsTooOftenIsHeldUp(t *testing.T) {
 			t.Errorf("an appointment went on after %v", time.Since(start))
 		}
 		synctest.Wait()
-		time.Sleep(failuresAtOnce * 2 * time.Second) // in the bubble: it costs nothing
+		<-time.After(failuresAtOnce * 2 * time.Second) // in the bubble: it costs nothing
 		if owed := s.failures.owes(home); owed != 0 {
 			t.Errorf("still owes %v", owed)
 		}
@@ -99,7 +99,7 @@ func TestWhoFailsTooOftenIsHeldUp(t *testing.T) {
 
 func TestManyAddressesTakeLittleMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		th := newThrottle(1, 1)
+		th := newThrottle(1)
 		fill := func(net byte, n int) {
 			for i := range n {
 				a := netip.AddrFrom4([4]byte{net, byte(i >> 16), byte(i >> 8), byte(i)})
@@ -110,7 +110,7 @@ func TestManyAddressesTakeLittleMemory(t *testing.T) {
 		if len(th.by) != maxThrottled {
 			t.Errorf("%d addresses are told apart", len(th.by))
 		}
-		time.Sleep(10 * time.Second) // in the bubble
+		<-time.After(10 * time.Second) // in the bubble: it costs nothing
 		fill(11, 1)
 		if len(th.by) != 1 {
 			t.Errorf("%d addresses are told apart after a pause", len(th.by))

@@ -155,8 +155,8 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		away:          make(chan struct{}, maxTurnedAway),
 		suspects:      make(chan error, 1),
 		onion:         c.Onion,
-		registrations: newThrottle(registrationsPerSecond, registrationsAtOnce),
-		failures:      newThrottle(failuresPerSecond, failuresAtOnce),
+		registrations: newThrottle(registrationsAtOnce),
+		failures:      newThrottle(failuresAtOnce),
 		crowd:         newCrowd(tm.stay),
 	}
 	if c.TLS != nil {

@@ -12,10 +12,9 @@ import (
 // How often one address may register, and may fail to prove who it is: so many a
 // second, after so many at once.
 const (
-	registrationsPerSecond = 1
-	registrationsAtOnce    = 20
-	failuresPerSecond      = 1
-	failuresAtOnce         = 20
+	requestsPerSecond   = 1
+	registrationsAtOnce = 20
+	failuresAtOnce      = 20
 	// throttleDelay is how long a request is held up at most. Beyond it a
 	// request is refused, but for appointments.
 	throttleDelay = 2 * time.Second
@@ -38,11 +37,10 @@ type throttle struct {
 	others *rate.Limiter
 }
 
-func newThrottle(perSecond float64, atOnce int) *throttle {
-	limit := rate.Limit(perSecond)
+func newThrottle(atOnce int) *throttle {
 	return &throttle{
-		limit: limit, burst: atOnce,
-		by: map[netip.Prefix]*rate.Limiter{}, others: rate.NewLimiter(limit, atOnce),
+		limit: requestsPerSecond, burst: atOnce,
+		by: map[netip.Prefix]*rate.Limiter{}, others: rate.NewLimiter(requestsPerSecond, atOnce),
 	}
 }
 

@@ -50,8 +50,8 @@ var invite = Method{
 		text("note", "For whom it is, for your own eyes.", tower.MaxNote)),
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		token, row, err := d.Tower.Invite(ctx, gatekeeper.Invitation{
-			Slots: uint32(arg[int64](a, "slots")), Blocks: uint32(arg[int64](a, "blocks")), //nolint:gosec // Parse has checked
-			Uses: uint32(arg[int64](a, "uses")), Note: arg[string](a, "note"), //nolint:gosec // Parse has checked
+			Slots: uint32(arg[int64](a, "slots")), Blocks: uint32(arg[int64](a, "blocks")),
+			Uses: uint32(arg[int64](a, "uses")), Note: arg[string](a, "note"),
 		})
 		if err != nil {
 			return nil, err
@@ -257,7 +257,7 @@ var renew = Method{
 	Params: append([]Param{required(user("user_id", "The user's public key."))}, slotsAndBlocks("the renewal")...),
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		u, err := d.Tower.Renew(ctx, arg[teos.UserID](a, "user_id"),
-			uint32(arg[int64](a, "slots")), uint32(arg[int64](a, "blocks"))) //nolint:gosec // Parse has checked
+			uint32(arg[int64](a, "slots")), uint32(arg[int64](a, "blocks")))
 		return Renewed{u.ID.String(), u.Slots, u.Expiry}, err
 	},
 }

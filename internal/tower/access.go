@@ -100,7 +100,7 @@ func (t *Tower) Users(ctx context.Context, q PageQuery) (Page[gatekeeper.User], 
 	return pageOf(ctx, t, q, Tx.Users)
 }
 
-// Invitations, Admitted and Knocks return pages of what there is.
+// Invitations returns a page of the invitations that there are.
 func (t *Tower) Invitations(ctx context.Context, q PageQuery) (Page[gatekeeper.Invitation], error) {
 	return pageOf(ctx, t, q, Tx.Invitations)
 }

@@ -200,7 +200,7 @@ func (g *Gatekeeper) Charge(s Store, u User, had, needs Load, now time.Time) (Us
 			return User{}, err
 		}
 	}
-	u.Slots = uint32(min(free-needs.Slots, math.MaxUint32)) //nolint:gosec // bounded
+	u.Slots = uint32(min(free-needs.Slots, math.MaxUint32))
 	u.Carry(had, needs)
 	u.LastAppointment = now.Unix()
 	s.Grow(int64(needs.Bytes) - int64(had.Bytes)) //nolint:gosec // blobs
