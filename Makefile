@@ -134,6 +134,13 @@ release: $(BIN)/cyclonedx-gomod ## Build static, reproducible binaries for all p
 	cp LICENSE contrib/systemd/vigil.service contrib/systemd/vigil.conf dist/
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
+.PHONY: check-platforms
+check-platforms: ## Fail if the program does not build for a platform of a release.
+	for platform in $(PLATFORMS); do \
+		os=$${platform%-*} arch=$${platform#*-}; \
+		GOOS=$$os GOARCH=$${arch%v6} GOARM=6 $(GOBUILD) -o /dev/null ./plugin || { echo "not for $$platform" >&2; exit 1; }; \
+	done
+
 .PHONY: check-reproducible
 check-reproducible: ## Fail if a build in another directory gives another binary.
 	rm -rf .cache/again && mkdir -p .cache/again

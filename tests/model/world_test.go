@@ -270,7 +270,7 @@ func (w *world) flap(n uint32) {
 	if len(w.left) == 0 {
 		return
 	}
-	i := int(n) % len(w.left)
+	i := int(n % uint32(len(w.left)))
 	w.chain.Switch(w.left[i])
 	w.left[i] = was
 	w.changed()

@@ -14,7 +14,7 @@ import (
 // current is the judged height of the trackers that are judged up to one and the
 // same height, which is that of the totals: a block then moves all of them at
 // once. The others lag behind it. It is above all heights.
-const current = 1 << 32
+const current int64 = 1 << 32
 
 const selectTracker = `
 	SELECT t.id, dispute_txid, raw, dispute_height, encrypted_blob, spent_outputs,
@@ -226,7 +226,7 @@ func (t *tx) SetJudged(height uint32) error {
 	if err != nil {
 		return err
 	}
-	to := int64(current)
+	to := current
 	switch {
 	case height < judged:
 		to = int64(height)
