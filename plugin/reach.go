@@ -26,6 +26,7 @@ const onionPort = 9814
 type reach struct {
 	settings reachSettings
 	bind     string // that of the API
+	proxied  bool   // a reverse proxy leads to it
 	api      func() *towerapi.Server
 	certs    interface {
 		towerapi.Certificates
@@ -36,7 +37,7 @@ type reach struct {
 
 // newReach makes what of it is configured. api returns nil until there is one.
 func newReach(s settings, path func(string) string, api func() *towerapi.Server, log *slog.Logger) *reach {
-	r := &reach{settings: s.reach, bind: s.api.bind, api: api}
+	r := &reach{settings: s.reach, bind: s.api.bind, proxied: len(s.api.proxies) > 0, api: api}
 	if t := s.reach.tls; t != nil && len(t.names) > 0 {
 		r.certs = certs.NewACME(certs.ACMEConfig{
 			Names: t.names, Cache: path(acmeDir), Directory: t.directory, Log: log,
@@ -133,15 +134,15 @@ func (r *reach) listening() (list []operator.Address) {
 		return nil
 	}
 	if addr := api.Addr(); addr != "" {
-		list = append(list, listeningAt(addr, overHTTP))
+		list = append(list, r.listeningAt(addr, overHTTP))
 	}
 	if addr := api.TLSAddr(); addr != "" && len(r.settings.tls.names) == 0 {
-		list = append(list, listeningAt(addr, overHTTPS))
+		list = append(list, r.listeningAt(addr, overHTTPS))
 	}
 	return list
 }
 
-func listeningAt(addr, kind string) operator.Address {
+func (r *reach) listeningAt(addr, kind string) operator.Address {
 	a := operator.Address{Address: addr, Kind: kind}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -149,6 +150,8 @@ func listeningAt(addr, kind string) operator.Address {
 	}
 	switch ip, err := netip.ParseAddr(host); {
 	case err != nil:
+	case ip.IsLoopback() && r.proxied:
+		a.Note = "through your reverse proxy: set public-address to what leads there"
 	case ip.IsLoopback():
 		a.Note = operator.OnlyHere
 	case ip.IsUnspecified():

@@ -119,8 +119,18 @@ func TestListenersSayWhoReachesThem(t *testing.T) {
 		"[::]:1":        {Address: "HOST:1", Kind: "http", Note: "HOST stands for this machine's public name or address: set public-address"},
 		"203.0.113.7:1": {Address: "203.0.113.7:1", Kind: "http"},
 	} {
-		if got := listeningAt(addr, overHTTP); got != want {
+		if got := reachOf(t, nil).listeningAt(addr, overHTTP); got != want {
 			t.Errorf("%s: %+v", addr, got)
+		}
+	}
+}
+
+// TestAProxyIsAWayIn: whoever names one is not told that nobody gets here.
+func TestAProxyIsAWayIn(t *testing.T) {
+	for proxies, want := range map[string]bool{"": true, "127.0.0.1": false} {
+		a := reachOf(t, raw{"api-trusted-proxies": proxies}).listeningAt("127.0.0.1:1", overHTTP)
+		if onlyHere := a.Note == operator.OnlyHere; onlyHere != want || a.Note == "" {
+			t.Errorf("proxies %q: %+v", proxies, a)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func resolve(r raw, prefix string) (settings, error) {
 		reach:   p.reach(),
 	}
 	s.terms = tower.Terms{
-		Terms:        p.gatekeeperTerms(s.api.bind, s.reach),
+		Terms:        p.gatekeeperTerms(s.api, s.reach),
 		RecentBlocks: p.number("recent-blocks", 0, maxRecentBlocks),
 	}
 	s.node = p.node(s.network)

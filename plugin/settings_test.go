@@ -80,6 +80,7 @@ func TestWhoMayRegisterWhereNothingIsSaid(t *testing.T) {
 		"all addresses":     {raw{"api-bind": ":9814"}, true},
 		"a public name":     {raw{"public-address": "tower.example:9814"}, true},
 		"an onion":          {raw{"tor-control": "127.0.0.1:9051"}, true},
+		"a reverse proxy":   {raw{"api-trusted-proxies": "127.0.0.1"}, true},
 		"opened":            {raw{"api-bind": "0.0.0.0:9814", "access": "open"}, false},
 		"closed on purpose": {raw{"access": "invited"}, true},
 	} {

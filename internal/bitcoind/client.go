@@ -22,6 +22,7 @@ const (
 	codeNotFound         = -5 // btcd: block not in its database
 	codeInvalidParameter = -8 // bitcoind: height out of range
 	codeRejected         = -26
+	codeConfirmed        = -27 // bitcoind: an output of it is unspent, so it is in a block
 	codeInvalidParams    = -32602
 )
 
@@ -163,7 +164,7 @@ func (c *Client) Publish(ctx context.Context, tx []byte) error {
 		// allowhighfees. Not remembered: a node may be upgraded.
 		err = c.call(ctx, &txid, method, text, true)
 	}
-	if inMempool(err) {
+	if inMempool(err) || hasCode(err, codeConfirmed) {
 		return nil
 	}
 	return err

@@ -71,8 +71,13 @@ func TestChainPublish(t *testing.T) {
 	refuses := NewChain(rpcServer(t, answers(map[string]string{"sendrawtransaction": `"result":{"success":false,"errmsg":"error code: -26\nmin relay fee ` +
 		strings.Repeat("x", 5000) + `"}`})))
 	err := refuses.Publish(t.Context(), []byte{1})
-	if err == nil || len(err.Error()) > 600 || !strings.HasPrefix(err.Error(), `sendrawtransaction: error code: -26\nmin relay fee xx`) {
+	if err == nil || len(err.Error()) > 600 || !strings.HasPrefix(err.Error(), `sendrawtransaction: error code: -26 min relay fee xx`) {
 		t.Errorf("refused: %.700v", err)
+	}
+	confirmed := NewChain(rpcServer(t, answers(map[string]string{"sendrawtransaction": `"result":{"success":false,` +
+		`"errmsg":"error code: -27\nerror message:\nTransaction outputs already in utxo set\n"}`})))
+	if err := confirmed.Publish(t.Context(), []byte{1}); err != nil {
+		t.Errorf("in a block already: %v", err)
 	}
 }
 

@@ -153,7 +153,7 @@ var uninvite = Method{
 
 var allow = Method{
 	Name:  "allow",
-	About: "Lets a key register though not everybody may.",
+	About: "Lets a key register though not everybody may, or though you disallowed or removed it.",
 	Params: []Param{
 		required(user("user_id", "The public key.")),
 		text("note", "Whose it is, for your own eyes.", tower.MaxNote),
@@ -166,7 +166,7 @@ var allow = Method{
 
 var disallow = Method{
 	Name:   "disallow",
-	About:  "Takes a key's admission back: what it has handed in stays watched until its subscription ends, and it may not register again then.",
+	About:  "Keeps a key out: what it has handed in stays watched until its subscription ends, and it can't renew that or register again, whoever else may.",
 	Params: []Param{required(user("user_id", "The public key."))},
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		id := arg[teos.UserID](a, "user_id")
@@ -176,13 +176,13 @@ var disallow = Method{
 
 var allowed = Method{
 	Name:   "allowed",
-	About:  "The keys that may register though not everybody may: allowed by you, or admitted by an invitation.",
+	About:  "The keys that may register though not everybody may, allowed by you or admitted by an invitation; and those that you disallowed.",
 	Params: pageParams("keys"),
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		page, err := d.Tower.Admitted(ctx, pageQuery(a))
 		out := AllowedKeys{Allowed: []AllowedKey{}, Next: next(page, func(a tower.Admitted) int64 { return a.Row })}
 		for _, e := range page.Entries {
-			out.Allowed = append(out.Allowed, AllowedKey{e.User.String(), e.Invitation, stamp(e.At), e.Note})
+			out.Allowed = append(out.Allowed, AllowedKey{e.User.String(), e.Refused, e.Invitation, stamp(e.At), e.Note})
 		}
 		return out, err
 	},
@@ -194,9 +194,11 @@ type AllowedKeys struct {
 	Next    int64        `json:"next,omitempty"`
 }
 
-// AllowedKey is one of them; the invitation is absent where you allowed it.
+// AllowedKey is one of them, or one that you disallowed; the invitation is absent
+// where you decided.
 type AllowedKey struct {
 	UserID     string `json:"user_id"`
+	Disallowed bool   `json:"disallowed,omitempty"`
 	Invitation int64  `json:"invitation,omitempty"`
 	At         string `json:"admitted_at"`
 	Note       string `json:"note,omitempty"`
@@ -233,7 +235,7 @@ type KnockEntry struct {
 
 var remove = Method{
 	Name:   "remove",
-	About:  "Ends a user now: its admission, its subscription, and all that is watched for it. Breaches that are being answered are answered to their end.",
+	About:  "Ends a user now: its subscription, and all that is watched for it. Its key can't register again until you allow it. Breaches that are being answered are answered to their end.",
 	Params: []Param{required(user("user_id", "The user's public key."))},
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		id := arg[teos.UserID](a, "user_id")

@@ -21,10 +21,8 @@ type AccessStore interface {
 	Admitted(q PageQuery) ([]Admitted, error)
 	Knocks(q PageQuery) ([]Knock, error)
 	Users(q PageQuery) ([]gatekeeper.User, error)
-	// Expel forgets that a key was admitted.
-	Expel(id teos.UserID) (found bool, err error)
 	// PutKnock notes that a key may not register and tried to; of more than
-	// MaxKnocks those go that were heard of longest ago.
+	// MaxKnocks the oldest go of the address that has the most.
 	PutKnock(id teos.UserID, address string, at time.Time) error
 	// DropKnock forgets it.
 	DropKnock(id teos.UserID) error
@@ -35,10 +33,13 @@ type AccessStore interface {
 	DropUser(row int64) error
 }
 
-// Admitted is a key that may register where not everybody may.
+// Admitted is a key that may register where not everybody may, or one that may
+// not in any case.
 type Admitted struct {
 	Row  int64
 	User teos.UserID
+	// Refused says that it may not.
+	Refused bool
 	// Invitation is the row of the invitation that it showed; 0 if the
 	// operator allowed it.
 	Invitation int64
@@ -153,26 +154,18 @@ func (t *Tower) Uninvite(ctx context.Context, row int64) error {
 	}))
 }
 
-// Allow admits a key. Again, it changes nothing.
+// Allow admits a key, under the tower's terms if it is new. Again, it changes the
+// note.
 func (t *Tower) Allow(ctx context.Context, id teos.UserID, note string) error {
 	return t.wrote(t.store.Update(ctx, func(tx Tx) error {
-		if _, found, err := tx.Admission(id); err != nil || found {
-			return err
-		}
-		return tx.Admit(id, 0, time.Now(), note)
+		return tx.Admit(id, gatekeeper.Admission{}, time.Now(), note)
 	}))
 }
 
-// Disallow takes a key's admission back: it may use what it has, and not renew it
-// once it has lapsed.
+// Disallow keeps a key out: it may use what it has, and neither register nor renew
+// it any more, whoever else may. Again, it changes nothing.
 func (t *Tower) Disallow(ctx context.Context, id teos.UserID) error {
-	return t.wrote(t.store.Update(ctx, func(tx Tx) error {
-		found, err := tx.Expel(id)
-		if err == nil && !found {
-			err = teos.Errorf(teos.NotFound, "this key was not admitted")
-		}
-		return err
-	}))
+	return t.wrote(t.store.Update(ctx, func(tx Tx) error { return tx.Expel(id, time.Now()) }))
 }
 
 // Renew extends a user's subscription; 0 stands for the tower's terms.
@@ -197,8 +190,8 @@ type Removal struct {
 // wait meanwhile.
 const removeAtOnce = 500
 
-// Remove ends a user: its admission, its subscription and all that is watched for
-// it. Breaches that are being answered are answered to their end. It goes by steps;
+// Remove ends a user: its subscription and all that is watched for it, and keeps
+// its key out. Breaches that are being answered are answered to their end. It goes by steps;
 // where it is interrupted, the subscription is over already and what is left goes
 // with the next blocks.
 func (t *Tower) Remove(ctx context.Context, id teos.UserID) (r Removal, err error) {
@@ -216,7 +209,7 @@ func (r *Removal) step(tx Tx, id teos.UserID) (more bool, err error) {
 	if err != nil {
 		return false, noUser(err)
 	}
-	if _, err := tx.Expel(id); err != nil {
+	if err := tx.Expel(id, time.Now()); err != nil {
 		return false, err
 	}
 	load, err := tx.DropWatched(u.Row, removeAtOnce)
@@ -229,8 +222,8 @@ func (r *Removal) step(tx Tx, id teos.UserID) (more bool, err error) {
 			return false, err
 		}
 	}
-	if left := u.Appointments - load.Appointments; load.Appointments == removeAtOnce || left > 0 {
-		r.Answering = left
+	r.Answering = u.Appointments - load.Appointments
+	if load.Appointments == removeAtOnce || r.Answering > 0 {
 		return load.Appointments > 0, end(tx, id)
 	}
 	return false, tx.DropUser(u.Row)

@@ -155,7 +155,7 @@ func (a *adopter) admit(id teos.UserID) error {
 	if _, found, err := a.tx.Admission(id); err != nil || found {
 		return err
 	}
-	return a.tx.Admit(id, 0, time.Now(), "came with another tower")
+	return a.tx.Admit(id, gatekeeper.Admission{}, time.Now(), "came with another tower")
 }
 
 // renew gives a user who was here before what it was promised since: all slots

@@ -73,7 +73,7 @@ func TestWhatIsTakenOverMeetsTheBlocksThatWereProcessed(t *testing.T) {
 
 	// One who was here once, or was allowed to come, may come with the other tower.
 	b.must(b.store.Update(t.Context(), func(tx tower.Tx) error {
-		return tx.Admit(alice.ID(), 0, time.Now(), "a friend")
+		return tx.Admit(alice.ID(), gatekeeper.Admission{}, time.Now(), "a friend")
 	}))
 	p := promises{
 		users:        []tower.PromisedUser{promisedUser(alice, 9, 200, 1), promisedUser(bob, 1, 20, 0)},

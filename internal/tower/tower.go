@@ -24,8 +24,12 @@ type Terms struct {
 	RecentBlocks uint32
 }
 
-// knockBurst is how many knocks are noted at once; later ones one a second.
-const knockBurst = 50
+// How many knocks are noted: so many a second, after so many at once. Each is a
+// commit, and addresses are slowed down before they come here.
+const (
+	knocksPerSecond = 20
+	knocksAtOnce    = 200
+)
 
 // headers is how many blocks are remembered at least, by their hashes: the
 // deepest reorg that is followed.
@@ -41,7 +45,7 @@ type Tower struct {
 	terms      Terms
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
-	// knocks bounds how often one is noted.
+	// knocking bounds how many knocks are noted.
 	knocking   *rate.Limiter
 	penaltyDue func()
 	unrecorded func(responder.Answer)
@@ -53,7 +57,7 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 	return &Tower{
 		key: key, store: s, reserve: noReserve{}, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
-		knocking:   rate.NewLimiter(1, knockBurst),
+		knocking:   rate.NewLimiter(knocksPerSecond, knocksAtOnce),
 		penaltyDue: func() {},
 		unrecorded: func(responder.Answer) {},
 	}

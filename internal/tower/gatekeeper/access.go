@@ -3,7 +3,6 @@ package gatekeeper
 import (
 	"crypto/sha256"
 	"errors"
-	"math"
 	"time"
 
 	"vigil/internal/teos"
@@ -19,8 +18,10 @@ type Applicant struct {
 	Trusted bool
 }
 
-// Admission says how a key came to be admitted.
+// Admission says how a key came to be admitted, or that it must not be.
 type Admission struct {
+	// Refused says that the operator keeps the key out.
+	Refused bool
 	// Invitation is the row of the invitation; 0 if the operator allowed the
 	// key.
 	Invitation int64
@@ -43,13 +44,17 @@ type Invitation struct {
 
 // AccessStore is what the gatekeeper needs to know who may register.
 type AccessStore interface {
-	// Admission returns how a key was admitted; found is false if it was not.
+	// Admission returns what was decided about a key; found is false if
+	// nothing was.
 	Admission(id teos.UserID) (a Admission, found bool, err error)
 	// Invitation returns the one with a token's hash.
 	Invitation(hash [sha256.Size]byte) (i Invitation, found bool, err error)
 	// Admit admits a key through an invitation, one use of which is then
-	// used up, or by the operator if invitation is 0.
-	Admit(id teos.UserID, invitation int64, at time.Time, note string) error
+	// used up, or by the operator if a.Invitation is 0. A key that has been
+	// decided about keeps its terms, and is not refused any more.
+	Admit(id teos.UserID, a Admission, at time.Time, note string) error
+	// Expel has a key refused from now on.
+	Expel(id teos.UserID, at time.Time) error
 	// Totals returns how many users there are and how many bytes their blobs
 	// have.
 	Totals() (users, bytes uint64, err error)
@@ -67,57 +72,40 @@ func IsKnock(err error) bool { return errors.Is(err, errNotAdmitted) }
 // admitted once, and may renew until it lapses: nobody loses a tower because its
 // operator closes the door behind him.
 func (g *Gatekeeper) admit(s Store, a Applicant, u User, height uint32, now time.Time) (Admission, error) {
-	admission, found, err := s.Admission(a.ID)
-	if err != nil || found {
+	admission, decided, err := s.Admission(a.ID)
+	if err != nil || decided && !admission.Refused {
 		return admission, err
 	}
-	if a.Token != "" {
-		admission, found, err = g.invited(s, a, now)
-		if err != nil || found {
-			return admission, err
-		}
+	if a.Trusted {
+		return admission, s.Admit(a.ID, admission, now, "registered by the operator")
 	}
-	switch {
-	case a.Trusted:
-		return Admission{}, s.Admit(a.ID, 0, now, "registered by the operator")
-	case !g.terms.Invited || u.Row != 0 && height < u.Expiry:
+	if admission.Refused {
+		return Admission{}, notAdmitted(u.Dialect)
+	}
+	if admission, invited, err := g.invited(s, a, now); err != nil || invited {
+		return admission, err
+	}
+	if !g.terms.Invited || u.Row != 0 && height < u.Expiry {
 		return Admission{}, nil
 	}
-	return Admission{}, errors.Join(teos.Errorf(teos.RegistrationRefused,
-		"this tower serves whom its operator admits: ask for an invitation, or to allow your key").In(u.Dialect), errNotAdmitted)
+	return Admission{}, notAdmitted(u.Dialect)
 }
 
-func (g *Gatekeeper) invited(s Store, a Applicant, now time.Time) (Admission, bool, error) {
+func notAdmitted(d teos.Dialect) error {
+	return errors.Join(teos.Errorf(teos.RegistrationRefused,
+		"this tower serves whom its operator admits: ask for an invitation, or to allow your key").In(d), errNotAdmitted)
+}
+
+func (g *Gatekeeper) invited(s Store, a Applicant, now time.Time) (admission Admission, found bool, err error) {
+	if a.Token == "" {
+		return Admission{}, false, nil
+	}
 	i, found, err := s.Invitation(a.Token.Hash())
 	if err != nil || !found || i.Used >= i.Uses {
 		return Admission{}, false, err
 	}
-	return Admission{Invitation: i.Row, Slots: i.Slots, Blocks: i.Blocks}, true, s.Admit(a.ID, i.Row, now, "")
-}
-
-// fits fails with teos.RegistrationRefused where a subscription would be larger
-// than the operator allows.
-func (g *Gatekeeper) fits(s Store, u User, slots, expiry uint64, height uint32) error {
-	t := g.terms
-	refuse := func(format string, args ...any) error {
-		return teos.Errorf(teos.RegistrationRefused, format, args...).In(u.Dialect)
-	}
-	switch {
-	case slots > math.MaxUint32 || expiry > math.MaxUint32:
-		return refuse("this subscription is as large as it can be")
-	case t.MaxSlots > 0 && slots+u.Filled > uint64(t.MaxSlots):
-		return refuse("you hold %d slots, and one user may hold %d: use those first", uint64(u.Slots)+u.Filled, t.MaxSlots)
-	case t.MaxAhead > 0 && expiry > uint64(height)+uint64(max(t.MaxAhead, t.Duration)):
-		return refuse("a subscription may last %d blocks from now, and yours holds until block %d: register again after the next block",
-			max(t.MaxAhead, t.Duration), u.Expiry)
-	case t.MaxUsers > 0 && u.Row == 0:
-		users, _, err := s.Totals()
-		if err == nil && users >= uint64(t.MaxUsers) {
-			err = refuse("the tower is full: it takes %d users", t.MaxUsers)
-		}
-		return err
-	}
-	return nil
+	admission = Admission{Invitation: i.Row, Slots: i.Slots, Blocks: i.Blocks}
+	return admission, true, s.Admit(a.ID, admission, now, "")
 }
 
 // hasRoom fails with teos.NoSlots, over which clients keep their appointment,

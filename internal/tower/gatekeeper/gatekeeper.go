@@ -79,9 +79,10 @@ type Terms struct {
 	// Invited says that only who is admitted may register.
 	Invited bool
 	// MaxUsers is how many users there may be, MaxSlots how many slots one may
-	// hold, MaxAhead for how many blocks from now a subscription may last (as
-	// long as a registration adds, at least; what would pass it is cut), MaxBytes and MaxUserBytes how
-	// many bytes of blobs are stored, in all and for one user; 0 for no limit.
+	// hold, filled ones included, MaxAhead for how many blocks from now a
+	// subscription may last (as long as a registration adds, at least),
+	// MaxBytes and MaxUserBytes how many bytes of blobs are stored, in all and
+	// for one user; 0 for no limit. What would pass MaxSlots or MaxAhead is cut.
 	MaxUsers, MaxSlots, MaxAhead uint32
 	MaxBytes, MaxUserBytes       int64
 }
@@ -123,33 +124,6 @@ func (g *Gatekeeper) Renew(s Store, id teos.UserID, height, slots, blocks uint32
 		return User{}, err
 	}
 	return g.extend(s, u, u.Dialect, height, cmp.Or(slots, g.terms.Slots), cmp.Or(blocks, g.terms.Duration))
-}
-
-func (g *Gatekeeper) extend(s Store, u User, d teos.Dialect, height, moreSlots, moreBlocks uint32) (_ User, err error) {
-	if u.Expiry <= height {
-		u.Start = height
-	}
-	slots := uint64(u.Slots) + uint64(moreSlots)
-	expiry := g.upTo(u, uint64(max(u.Expiry, height))+uint64(moreBlocks), height)
-	if err := g.fits(s, u, slots, expiry, height); err != nil {
-		return User{}, err
-	}
-	u.Slots, u.Expiry = uint32(slots), uint32(expiry) //nolint:gosec // they fit
-	if u.Dialect, err = dialect(s, u, d); err != nil {
-		return User{}, err
-	}
-	return u, s.PutUser(u)
-}
-
-// upTo cuts an expiry to what the operator allows, so that who needs slots long before
-// its subscription ends gets them, and a block with them: clients take no receipt
-// without one. Where not even that fits, the expiry is returned as it is.
-func (g *Gatekeeper) upTo(u User, expiry uint64, height uint32) uint64 {
-	last := uint64(height) + uint64(max(g.terms.MaxAhead, g.terms.Duration))
-	if g.terms.MaxAhead > 0 && uint64(u.Expiry) < last {
-		return min(expiry, last)
-	}
-	return expiry
 }
 
 // dialect returns the dialect of a user who registers in one. A registration is

@@ -17,6 +17,7 @@ func TestLimitsOfASubscription(t *testing.T) {
 		return terms
 	}
 	slots := limited(func(t *gatekeeper.Terms) { t.MaxSlots = 150 })
+	few := limited(func(t *gatekeeper.Terms) { t.MaxSlots = 5 })
 	ahead := limited(func(t *gatekeeper.Terms) { t.MaxAhead = 2500 })
 	short := limited(func(t *gatekeeper.Terms) { t.MaxAhead = 10 })
 	users := limited(func(t *gatekeeper.Terms) { t.MaxUsers = 1 })
@@ -27,8 +28,13 @@ func TestLimitsOfASubscription(t *testing.T) {
 		expiry uint32
 	}{
 		"as many slots as allowed":              {slots, gatekeeper.User{Slots: 30, Filled: 20, Expiry: 600}, 130, 1600},
-		"a slot too many":                       {slots, gatekeeper.User{Slots: 31, Filled: 20, Expiry: 600}, 0, 0},
-		"filled slots count":                    {slots, gatekeeper.User{Slots: 0, Filled: 51, Expiry: 600}, 0, 0},
+		"slots that would be more are cut":      {slots, gatekeeper.User{Slots: 31, Filled: 20, Expiry: 600}, 130, 1600},
+		"filled slots count":                    {slots, gatekeeper.User{Slots: 1, Filled: 148, Expiry: 1600}, 2, 2600},
+		"all slots, and it lasts":               {slots, gatekeeper.User{Slots: 10, Filled: 140, Expiry: 1001}, 0, 0},
+		"all slots, and it ends soon":           {slots, gatekeeper.User{Slots: 10, Filled: 140, Expiry: 1000}, 11, 2000},
+		"all slots, and it has ended":           {slots, gatekeeper.User{Slots: 0, Filled: 150, Expiry: 499}, 1, 1500},
+		"more than allowed by older terms":      {slots, gatekeeper.User{Slots: 10, Filled: 900, Expiry: 600}, 11, 1600},
+		"a registration has more than allowed":  {few, gatekeeper.User{Expiry: 600}, 5, 1600},
 		"as long as allowed":                    {ahead, gatekeeper.User{Expiry: 2000}, 100, 3000},
 		"what would be longer is cut":           {ahead, gatekeeper.User{Expiry: 2001}, 100, 3000},
 		"a block is enough":                     {ahead, gatekeeper.User{Expiry: 2999}, 100, 3000},

@@ -59,7 +59,7 @@ func spent(t *Tracker) Event {
 // answered is the event of a try at the tip's height.
 func answered(t *Tracker) Event {
 	if t.Accepted {
-		return Event{t.Row, t.TriedAt, EventAccepted, "the penalty is in the backend's mempool"}
+		return Event{t.Row, t.TriedAt, EventAccepted, "the backend has taken the penalty"}
 	}
 	return Event{t.Row, t.TriedAt, EventRefused, t.Reason}
 }

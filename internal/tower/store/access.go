@@ -13,9 +13,8 @@ import (
 // Admission implements gatekeeper.AccessStore.
 func (t *tx) Admission(id teos.UserID) (a gatekeeper.Admission, found bool, err error) {
 	found, err = t.one("look for an admission", `
-		SELECT invitation_id, COALESCE(slots, 0), COALESCE(blocks, 0)
-		FROM admissions a LEFT JOIN invitations i ON i.id = a.invitation_id
-		WHERE public_key = ?`, []any{id[:]}, []any{&a.Invitation, &a.Slots, &a.Blocks})
+		SELECT invitation_id, slots, blocks, refused FROM admissions WHERE public_key = ?`,
+		[]any{id[:]}, []any{&a.Invitation, &a.Slots, &a.Blocks, &a.Refused})
 	return a, found, err
 }
 
@@ -40,17 +39,18 @@ func (t *tx) Invitation(hash [sha256.Size]byte) (i gatekeeper.Invitation, found 
 }
 
 // Admit implements gatekeeper.AccessStore.
-func (t *tx) Admit(id teos.UserID, invitation int64, at time.Time, note string) error {
+func (t *tx) Admit(id teos.UserID, a gatekeeper.Admission, at time.Time, note string) error {
 	_, err := t.exec("admit a key", `
-		INSERT INTO admissions (public_key, invitation_id, admitted_at, note) VALUES (?, ?, ?, ?)`,
-		id[:], invitation, at.Unix(), note)
+		INSERT INTO admissions (public_key, invitation_id, slots, blocks, admitted_at, note) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (public_key) DO UPDATE SET refused = 0, admitted_at = excluded.admitted_at, note = excluded.note`,
+		id[:], a.Invitation, a.Slots, a.Blocks, at.Unix(), note)
 	if err != nil {
 		return err
 	}
-	if err := t.DropKnock(id); err != nil || invitation == 0 {
+	if err := t.DropKnock(id); err != nil || a.Invitation == 0 {
 		return err
 	}
-	n, err := t.exec("use an invitation", `UPDATE invitations SET used = used + 1 WHERE id = ?`, invitation)
+	n, err := t.exec("use an invitation", `UPDATE invitations SET used = used + 1 WHERE id = ?`, a.Invitation)
 	return one(n, err, "use an invitation")
 }
 
@@ -70,9 +70,11 @@ func (t *tx) DropInvitation(row int64) (found bool, err error) {
 }
 
 // Expel implements tower.AccessStore.
-func (t *tx) Expel(id teos.UserID) (found bool, err error) {
-	n, err := t.exec("expel a key", `DELETE FROM admissions WHERE public_key = ?`, id[:])
-	return n == 1, err
+func (t *tx) Expel(id teos.UserID, at time.Time) error {
+	_, err := t.exec("expel a key", `
+		INSERT INTO admissions (public_key, invitation_id, slots, blocks, admitted_at, note, refused) VALUES (?, 0, 0, 0, ?, '', 1)
+		ON CONFLICT (public_key) DO UPDATE SET refused = 1`, id[:], at.Unix())
+	return err
 }
 
 // PutKnock implements tower.AccessStore.
@@ -85,8 +87,10 @@ func (t *tx) PutKnock(id teos.UserID, address string, at time.Time) error {
 		return err
 	}
 	_, err = t.exec("forget a knock", `
-		DELETE FROM knocks WHERE (SELECT COUNT(*) FROM knocks) > ?
-		AND id = (SELECT id FROM knocks ORDER BY last_at, id LIMIT 1)`, tower.MaxKnocks)
+		DELETE FROM knocks WHERE (SELECT COUNT(*) FROM knocks) > ? AND id = (
+			SELECT id FROM knocks WHERE address = (
+				SELECT address FROM knocks GROUP BY address ORDER BY COUNT(*) DESC, MIN(last_at) LIMIT 1)
+			ORDER BY last_at, id LIMIT 1)`, tower.MaxKnocks)
 	return err
 }
 
@@ -111,11 +115,11 @@ func (t *tx) Invitations(q tower.PageQuery) ([]gatekeeper.Invitation, error) {
 
 // Admitted implements tower.AccessStore.
 func (t *tx) Admitted(q tower.PageQuery) ([]tower.Admitted, error) {
-	return listPage(t, "list admitted keys", `SELECT id, public_key, invitation_id, admitted_at, note FROM admissions`, q,
+	return listPage(t, "list admitted keys", `SELECT id, public_key, invitation_id, refused, admitted_at, note FROM admissions`, q,
 		func(rows *sql.Rows) (a tower.Admitted, err error) {
 			var key []byte
 			var at int64
-			err = rows.Scan(&a.Row, &key, &a.Invitation, &at, &a.Note)
+			err = rows.Scan(&a.Row, &key, &a.Invitation, &a.Refused, &at, &a.Note)
 			copy(a.User[:], key)
 			a.At = time.Unix(at, 0).UTC()
 			return a, err

@@ -28,12 +28,15 @@ CREATE TABLE invitations (
     note       TEXT    NOT NULL
 );
 
--- Keys that may register where not everybody may: through an invitation, or allowed
--- by the operator (0).
+-- Keys that may register where not everybody may, through an invitation, whose terms
+-- they keep, or allowed by the operator (0); and those that may not in any case.
 CREATE TABLE admissions (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     public_key    BLOB    NOT NULL UNIQUE,
     invitation_id INTEGER NOT NULL,
+    slots         INTEGER NOT NULL,
+    blocks        INTEGER NOT NULL,
+    refused       INTEGER NOT NULL DEFAULT 0,
     admitted_at   INTEGER NOT NULL,
     note          TEXT    NOT NULL
 );
@@ -47,4 +50,4 @@ CREATE TABLE knocks (
     last_at    INTEGER NOT NULL,
     times      INTEGER NOT NULL
 );
-CREATE INDEX knocks_by_time ON knocks (last_at);
+CREATE INDEX knocks_by_address ON knocks (address, last_at);
