@@ -71,26 +71,22 @@ func (d document) checkLocator(r *Report, dispute chainhash.Hash) {
 	r.add(check, NotOK, "the locator %s is not that of the dispute", d.Locator)
 }
 
-// checkPenalty returns the penalty that the blob holds, or where there is no blob
-// the one that the document claims.
+// checkPenalty returns the penalty that the blob holds. One that the document only
+// claims proves nothing: nobody has signed it.
 func (d document) checkPenalty(r *Report, dispute chainhash.Hash) (penalty chain.Tx, found bool) {
 	raw, decrypted := d.decrypt(r, dispute)
-	if !decrypted && d.EncryptedBlob != "" || raw == nil && d.PenaltyTx == "" {
+	if !decrypted {
 		return penalty, false
 	}
 	claimed, err := hex.DecodeString(d.PenaltyTx)
-	if raw == nil {
-		raw = claimed
-	}
-	if d.PenaltyTx != "" {
-		switch {
-		case err != nil:
-			r.add("penalty_tx", NotOK, "penalty_tx: %v", err)
-		case string(raw) != string(claimed):
-			r.add("penalty_tx", NotOK, "the blob holds another transaction")
-		case decrypted:
-			r.add("penalty_tx", OK, "the blob holds this penalty")
-		}
+	switch {
+	case d.PenaltyTx == "":
+	case err != nil:
+		r.add("penalty_tx", NotOK, "penalty_tx: %v", err)
+	case string(raw) != string(claimed):
+		r.add("penalty_tx", NotOK, "the blob holds another transaction")
+	default:
+		r.add("penalty_tx", OK, "the blob holds this penalty")
 	}
 	if penalty, err = chain.ParseTx(raw); err != nil {
 		r.add("penalty_spends_dispute", NotOK, "what the blob holds is no transaction: %v", err)
@@ -107,7 +103,7 @@ func (d document) checkPenalty(r *Report, dispute chainhash.Hash) (penalty chain
 func (d document) decrypt(r *Report, dispute chainhash.Hash) (raw []byte, found bool) {
 	const check = "blob"
 	if d.EncryptedBlob == "" {
-		r.add(check, NotChecked, "the appointment is missing")
+		r.add(check, NotChecked, "the appointment is missing: nothing ties these transactions to the receipt")
 		return nil, false
 	}
 	blob, err := hex.DecodeString(d.EncryptedBlob)

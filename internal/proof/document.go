@@ -5,6 +5,7 @@ package proof
 
 import (
 	"encoding/json"
+	"strings"
 
 	"vigil/internal/teos"
 )
@@ -37,6 +38,8 @@ type document struct {
 	PenaltyTxid string `json:"penalty_txid"`
 	PenaltyTx   string `json:"penalty_tx"`
 	SpenderTxid string `json:"spender_txid"`
+
+	contrary bool // the appointment is there twice, and is not the same
 }
 
 type appointment struct {
@@ -81,6 +84,7 @@ func documents(text []byte) ([]document, error) {
 // normal puts what may be written in two ways in one place.
 func (d document) normal() document {
 	if d.Appointment != nil {
+		d.contrary = d.contradicts(*d.Appointment)
 		d.appointment = *d.Appointment
 	}
 	if d.Receipt != nil {
@@ -96,6 +100,12 @@ func (d document) normal() document {
 		d.SubscriptionSignature = d.Signature
 	}
 	return d
+}
+
+func (d document) contradicts(a appointment) bool {
+	return d.Locator != "" && !strings.EqualFold(d.Locator, a.Locator) ||
+		d.EncryptedBlob != "" && !strings.EqualFold(d.EncryptedBlob, a.EncryptedBlob) ||
+		d.ToSelfDelay != nil && (a.ToSelfDelay == nil || *d.ToSelfDelay != *a.ToSelfDelay)
 }
 
 // dialects are those that the document may be of, the likelier first.

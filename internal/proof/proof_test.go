@@ -178,8 +178,8 @@ func TestEvidence(t *testing.T) {
 			"another tower":       {doc{"tower_id": stranger.ID().String()}, without("tower_signature") + "; not ok: tower_signature"},
 			"another receipt":     {doc{"start_block": 12}, without("tower_signature") + "; not ok: tower_signature"},
 			"another user":        {doc{"user_id": stranger.ID().String()}, without("user_signature") + "; not ok: user_signature"},
-			"another delay":       {doc{"appointment": with(a, doc{"to_self_delay": 1})}, without("user_signature") + "; not ok: user_signature"},
-			"another locator":     {doc{"appointment": with(a, doc{"locator": strings.Repeat("00", 16)})}, without("user_signature", "locator") + "; not ok: locator user_signature"},
+			"another delay":       {doc{"appointment": with(a, doc{"to_self_delay": 1})}, without("user_signature") + "; not ok: appointment user_signature"},
+			"another locator":     {doc{"appointment": with(a, doc{"locator": strings.Repeat("00", 16)})}, without("user_signature", "locator") + "; not ok: appointment locator user_signature"},
 			"another dispute":     {doc{"dispute_tx": hex.EncodeToString(chaintest.Bytes(other))}, without("dispute_tx", "penalty_scripts") + "; not ok: dispute_tx; not checked: penalty_scripts"},
 			"no dispute":          {doc{"dispute_tx": nil}, without("dispute_tx", "penalty_scripts") + "; not checked: dispute_tx penalty_scripts"},
 			"another penalty":     {doc{"penalty_tx": hex.EncodeToString(chaintest.Bytes(rival))}, without("penalty_tx") + "; not ok: penalty_tx"},
@@ -191,16 +191,52 @@ func TestEvidence(t *testing.T) {
 			"another blob": {doc{"appointment": with(a, doc{"encrypted_blob": "00"})},
 				"ok: dispute_tx locator tower_signature; not ok: blob user_signature"},
 			"no blob kept": {doc{"appointment": nil},
-				"ok: dispute_tx locator outcome penalty_scripts penalty_spends_dispute tower_signature; not checked: blob user_signature"},
-			"no transaction id": {doc{"dispute_txid": "00"}, "ok: tower_signature user_signature; not ok: dispute_tx"},
+				"ok: dispute_tx locator tower_signature; not checked: blob user_signature"},
+			"no user":                {doc{"user_id": nil}, without("user_signature") + "; not checked: user_signature"},
+			"another delay outside":  {doc{"to_self_delay": 1}, without() + "; not ok: appointment"},
+			"another locator beside": {doc{"locator": strings.Repeat("00", 16)}, without() + "; not ok: appointment"},
+			"no such dialect":        {doc{"dialect": "v3"}, without() + "; not ok: dialect"},
+			"no transaction id":      {doc{"dispute_txid": "00"}, "ok: tower_signature user_signature; not ok: dispute_tx"},
 		} {
 			t.Run(d.String()+" "+name, func(t *testing.T) {
 				r := verify(t, with(good, c.change), "")
-				if got := outcome(r); got != c.want || r.OK == strings.Contains(got, "not ok") || r.Kind != "evidence" {
+				tied := !strings.Contains(outcome(r), "not checked: blob") && !strings.Contains(outcome(r), "not checked: user_signature")
+				if got := outcome(r); got != c.want || r.OK != (tied && !strings.Contains(got, "not ok")) || r.Kind != "evidence" {
 					t.Errorf("%s, in all %t, want %s: %+v", got, r.OK, c.want, r)
 				}
 			})
 		}
+	}
+}
+
+// TestTransactionsOfAnotherAppointmentAccuseNobody: a real receipt beside a dispute
+// and a penalty that it is not for.
+func TestTransactionsOfAnotherAppointmentAccuseNobody(t *testing.T) {
+	d := evidence(teos.V2)
+	dispute := chaintest.Dispute(2)
+	penalty := chaintest.Penalty(dispute, 0)
+	forged := with(d, doc{
+		"appointment": nil, "locator": nil, "to_self_delay": nil, "state": "lost",
+		"dispute_txid": dispute.TxHash().String(), "dispute_tx": hex.EncodeToString(chaintest.Bytes(dispute)),
+		"penalty_txid": penalty.TxHash().String(), "penalty_tx": hex.EncodeToString(chaintest.Bytes(penalty)),
+		"spender_txid": strings.Repeat("11", 32),
+	})
+	r := verify(t, forged, "")
+	if got := outcome(r); r.OK || got != "ok: dispute_tx tower_signature; not checked: blob locator user_signature" {
+		t.Errorf("%s, in all %t", got, r.OK)
+	}
+}
+
+// TestTheTowerThatIsAskedFor: a document of another one is not its.
+func TestTheTowerThatIsAskedFor(t *testing.T) {
+	other := towertest.NewUser(3, teos.V2).ID().String()
+	for id, want := range map[string]string{towerID: without(), strings.ToUpper(towerID): without(), other: without() + "; not ok: tower_id"} {
+		if got := outcome(verify(t, evidence(teos.V2), id)); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+	if _, err := proof.Verify([]byte("{}"), "zz"); err == nil || !strings.Contains(err.Error(), "tower_id") {
+		t.Errorf("no key: %v", err)
 	}
 }
 
