@@ -23,8 +23,7 @@ func object(params json.RawMessage, positional, others []string) ([]byte, error)
 			return nil, teos.Errorf(teos.NotJSON, "the parameters are no JSON")
 		}
 		if len(list) > len(positional) {
-			return nil, teos.Errorf(teos.WrongType, "%d parameters where at most %d are expected (%s)",
-				len(list), len(positional), strings.Join(positional, " "))
+			return nil, tooMany(len(list), positional)
 		}
 		for i, value := range list {
 			named[positional[i]] = value
@@ -40,6 +39,13 @@ func object(params json.RawMessage, positional, others []string) ([]byte, error)
 		named[name] = unquoted(value)
 	}
 	return json.Marshal(named)
+}
+
+func tooMany(given int, names []string) error {
+	if len(names) == 0 {
+		return teos.Errorf(teos.WrongType, "this takes no parameters, and %d are given", given)
+	}
+	return teos.Errorf(teos.WrongType, "%d parameters are given and it takes %d at most: %s", given, len(names), strings.Join(names, " "))
 }
 
 // unquoted makes a string of a number as it was typed.
