@@ -83,7 +83,7 @@ func TestThePage(t *testing.T) {
 
 	const attack = `<img src=x onerror=alert(1)><script>alert(2)</script>`
 	end := s.node.AnswerAll(`{"result":null,"error":{"code":-1,"message":` + quoted(attack) + `},"id":"vigil"}`)
-	see(is("state", "Not guarding"), says("why", "the chain can't be followed"), says("warning-list", attack),
+	see(is("state", "Not guarding"), says("why", "the chain can't be followed"), says("warning-list", attack), says("behind", "the chain may be further"),
 		"document.getElementById('hero').classList.contains('bad')", "document.querySelectorAll('img').length === 0")
 	end()
 	see(is("state", "Guarding"))

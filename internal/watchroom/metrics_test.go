@@ -216,14 +216,14 @@ func TestWhatTheTowerSaysIsMeasured(t *testing.T) {
 	r, tower := open(t, Config{}), newFakeTower()
 	tower.said["info"] = `{"guarding": false, "tower_id": "02aa", "network": "regtest", "height": 100, "source_height": 104,
 		"blocks_behind": 4, "last_block_at": "1970-01-01T00:01:40Z", "source_error": "down", "store_error": "full",
-		"blind": [{"from": 10, "to": 19}, {"from": 30, "to": 30}], "users": 2, "appointments": 3, "stored_bytes": 500,
+		"blind": [{"from": 10, "to": 19}, {"from": 30, "to": 30}], "users": 2, "knocks": 4, "appointments": 3, "stored_bytes": 500,
 		"disk_used_bytes": 7000, "disk_free_bytes": 9000, "trackers_pending": 5, "trackers_refused": 2, "refused_blocks_left": 17,
 		"trackers_confirmed": 4, "trackers_rivalled": 1, "breaches_resolved": 6, "breaches_lost": 8,
 		"started": "1970-01-01T00:00:50Z", "since": "1970-01-01T00:00:10Z", "warnings": ["a", "b"]}`
 	r.Open(tower)
 	r.wantLines("vigil_up 1", "vigil_guarding 0", `vigil_tower_info{network="regtest",tower_id="02aa"} 1`,
 		"vigil_height 100", "vigil_source_height 104", "vigil_blocks_behind 4", "vigil_last_block_timestamp_seconds 100",
-		"vigil_source_failing 1", "vigil_store_failing 1", "vigil_blind_blocks 11", "vigil_users 2", "vigil_appointments 3",
+		"vigil_source_failing 1", "vigil_store_failing 1", "vigil_blind_blocks 11", "vigil_users 2", "vigil_knocks 4", "vigil_appointments 3",
 		"vigil_stored_bytes 500", "vigil_disk_used_bytes 7000", "vigil_disk_free_bytes 9000",
 		`vigil_breaches{state="pending"} 3`, `vigil_breaches{state="refused"} 2`, `vigil_breaches{state="confirmed"} 4`,
 		`vigil_breaches{state="rivalled"} 1`, `vigil_breaches{state="resolved"} 6`, `vigil_breaches{state="lost"} 8`,

@@ -29,6 +29,7 @@ var simple = []struct {
 	of   func(operator.Info) float64
 }{
 	{desc("users", "Users, those whose subscription ended lately included."), func(i operator.Info) float64 { return float64(i.Users) }},
+	{desc("knocks", "Keys that tried to register and may not."), func(i operator.Info) float64 { return float64(i.Knocks) }},
 	{desc("appointments", "Appointments that are guarded, triggered ones included."), func(i operator.Info) float64 { return float64(i.Appointments) }},
 	{desc("stored_bytes", "Bytes of all encrypted blobs."), func(i operator.Info) float64 { return float64(i.Stored) }},
 	{desc("disk_used_bytes", "Bytes that the tower's files take, the reserve for blocks included."), func(i operator.Info) float64 { return float64(i.DiskUsed) }},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -235,6 +236,26 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	conns[0].Close()
 	answered(next)
+}
+
+// TestHalfARequestIsCutOff: a connection on which nothing more comes does not stay.
+func TestHalfARequestIsCutOff(t *testing.T) {
+	r := open(t, Config{}, func(s *Server) {
+		if s.http.ReadHeaderTimeout != readTimeout || s.http.ReadTimeout != readTimeout || s.http.WriteTimeout != writeTimeout || s.http.IdleTimeout != idleTimeout {
+			t.Errorf("time-outs are not those that are stated: %+v", s.http)
+		}
+		s.http.ReadHeaderTimeout = 20 * time.Millisecond
+	})
+	c, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: ")
+	c.SetReadDeadline(time.Now().Add(soonEnough))
+	if said, err := io.ReadAll(c); err != nil {
+		t.Errorf("it is not cut off: %v, %q", err, said)
+	}
 }
 
 // TestLargeHeadsAreRefused: beyond the limit, which net/http raises by 4,096 bytes.
