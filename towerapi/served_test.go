@@ -60,3 +60,19 @@ func TestEachRequestIsTold(t *testing.T) {
 }
 
 var errNo = errors.New("no")
+
+// TestAThrottledRequestIsTold: as one that its address's haste is to blame for, not
+// the tower's load.
+func TestAThrottledRequestIsTold(t *testing.T) {
+	told := make(chan Served, 2*manyUsers)
+	r := start(t, &fakeTower{}, Config{Onion: true, Served: func(s Served) { told <- s }}, quick(), func(s *Server) {
+		s.registrations = newThrottle(1)
+		s.registrations.limit = 1e-3
+	})
+	for i := range manyUsers + 1 {
+		r.post("/register", newUser(t, teos.V2).register())
+		if got := receive(t, told); errors.Is(got.Err, ErrThrottled) != (i == manyUsers) || errors.Is(got.Err, errTooMany) {
+			t.Errorf("registration %d: told %+v", i, got)
+		}
+	}
+}

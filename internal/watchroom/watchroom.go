@@ -111,7 +111,8 @@ func from[T any](s *Server, ask func(context.Context, Tower) (T, error)) func(co
 	}
 }
 
-// Open lets visitors see a tower. It must answer until Close returns.
+// Open lets visitors see a tower. A question may outlast Close: the tower must answer
+// it, with an error or not.
 func (s *Server) Open(t Tower) { s.set(t, nil) }
 
 // Close says why there is no tower now.
