@@ -50,6 +50,7 @@ lint: $(BIN)/golangci-lint ## Check formatting, and run go vet and the linters.
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$(BIN)/golangci-lint run
+	cd tests/browser && $(BIN)/golangci-lint run
 
 # Where generated code goes: the repository itself, or a copy to compare with.
 GENERATED := internal/towerpb

@@ -61,6 +61,8 @@ type daemon struct {
 	// ready is called with the client of the inner door once it is open,
 	// and with nil before it closes.
 	ready func(*towerrpc.Client)
+	// watch is who looks after the tower.
+	watch *watch
 
 	store *store.DB // while it is open
 }
@@ -90,7 +92,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	d.store = db
-	t := tower.New(key, db, d.settings.terms, d.log)
+	db.OnCommit(d.watch.metrics.Commit)
+	t := tower.New(key, d.watch.metrics.Store(db), d.settings.terms, d.log)
 	d.keepReserve(t)
 	if err := t.Claim(ctx, d.settings.network); err != nil {
 		return err
@@ -120,13 +123,14 @@ func (d *daemon) path(name string) string { return filepath.Join(d.settings.data
 
 // follow keeps the tower on the chain while its doors are open.
 func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
-	follower, err := chain.NewFollower(d.source, t, chain.Config{
+	follower, err := chain.NewFollower(d.source, d.watch.metrics.Follow(t), chain.Config{
 		Network: d.settings.network, Poll: d.poll, Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
 	publisher := responder.NewPublisher(t, d.source, d.log)
+	publisher.OnTry(d.watch.metrics.Broadcast)
 	notifier := &notifier{tower: t, follower: follower, tell: d.tell, log: d.log, wake: make(chan struct{}, 1)}
 	t.OnPenaltyDue(func() { publisher.Wake(); notifier.Wake() })
 	t.OnUnrecorded(publisher.Unrecorded)
@@ -177,6 +181,9 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	core := &core{Tower: t, follower: f, daemon: d, started: time.Now()}
 	server := towerrpc.NewServer(core, core, check, d.log)
 	core.inner = server.Client()
+	server.OnCall(d.watch.asked)
+	d.watch.Open(core)
+	defer d.watch.Close(errStopping)
 	listener, err := towerrpc.Listen(d.path(socketFile))
 	if err != nil {
 		return err
@@ -197,6 +204,9 @@ func (d *daemon) openInner(ctx context.Context, t *tower.Tower, f *chain.Followe
 	return errors.Join(err, <-served)
 }
 
+// errStopping is why there is no tower to look after.
+var errStopping = errors.New("it is stopping")
+
 // openAPI serves the HTTP door, by every way that leads to it, until ctx ends.
 func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *core, client *towerrpc.Client) error {
 	d.ready(client)
@@ -205,7 +215,7 @@ func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *
 	api := towerapi.New(client, check, towerapi.Config{
 		Bind: d.settings.api.bind, TLS: reach.tls(), Codes: d.settings.api.codes,
 		TrustedProxies: d.settings.api.proxies, Log: d.log,
-		Onion: d.settings.reach.tor != nil,
+		Onion: d.settings.reach.tor != nil, Served: d.watch.served,
 	})
 	core.api.Store(api)
 	core.reach.Store(reach)

@@ -44,6 +44,8 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 		info.Warnings = append(info.Warnings, r.warnings()...)
 		info.API = append(info.API, r.secureAddr()...)
 	}
+	info.Admin = d.watch.Addr()
+	info.Warnings = append(info.Warnings, d.watch.warnings()...)
 	info.NotGuarding = notGuarding(info)
 	return info, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"vigil/inspector"
@@ -11,6 +12,7 @@ import (
 	"vigil/internal/operator"
 	"vigil/internal/teos"
 	"vigil/internal/towerrpc"
+	"vigil/internal/watchroom"
 	"vigil/towerapi"
 )
 
@@ -94,18 +96,26 @@ func (n *node) method(name, usage, description string, positional []string, chec
 			return n.toRPC(ctx, err)
 		},
 		Handle: func(ctx context.Context, params json.RawMessage) (any, error) {
-			call, err := parse(params)
-			if err != nil {
-				return nil, n.toRPC(ctx, err)
+			began := time.Now()
+			result, err := n.serve(ctx, parse, params)
+			if w := n.watch.Load(); w != nil {
+				w.metrics.Request(watchroom.RPC, strings.TrimPrefix(name, prefix), err, time.Since(began))
 			}
-			client := n.client.Load()
-			if client == nil {
-				return nil, n.toRPC(ctx, n.notRunning())
-			}
-			result, err := call(ctx, client)
 			return result, n.toRPC(ctx, err)
 		},
 	}
+}
+
+func (n *node) serve(ctx context.Context, parse func(json.RawMessage) (request, error), params json.RawMessage) (any, error) {
+	call, err := parse(params)
+	if err != nil {
+		return nil, err
+	}
+	client := n.client.Load()
+	if client == nil {
+		return nil, n.notRunning()
+	}
+	return call(ctx, client)
 }
 
 func (n *node) notRunning() error {

@@ -41,6 +41,7 @@ type node struct {
 	client atomic.Pointer[towerrpc.Client]
 	reason atomic.Pointer[string] // why the tower does not run
 	rules  atomic.Pointer[settings]
+	watch  atomic.Pointer[watch] // nil until lightningd has told the options
 	parts  sync.WaitGroup
 	// stopErr is how the tower ended. lightningd takes no more log lines
 	// then, so it leaves by standard error.
@@ -105,7 +106,10 @@ func (n *node) init(ctx context.Context, c cln.Config) (disable string) {
 	}
 	n.level.Set(s.level)
 	n.rules.Store(&s)
-	n.parts.Go(func() { n.keepRunning(ctx, n.daemon(s, cln.DialRPC(c.RPCFile))) })
+	w := newWatch(s.admin, n.log)
+	n.watch.Store(w)
+	n.parts.Go(func() { w.run(ctx, n.log) })
+	n.parts.Go(func() { n.keepRunning(ctx, n.daemon(s, w, cln.DialRPC(c.RPCFile))) })
 	return ""
 }
 
@@ -123,10 +127,10 @@ func optionText(value json.RawMessage) (string, bool) {
 }
 
 // daemon joins a tower to lightningd: its key, its blocks, its mempool.
-func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
+func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 	d := &daemon{
 		inNode:   true,
-		settings: s, log: n.log, source: cln.NewChain(rpc), poll: pollNode,
+		settings: s, log: n.log, source: w.source("lightningd", cln.NewChain(rpc)), poll: pollNode, watch: w,
 		key: func(ctx context.Context) (*btcec.PrivateKey, error) {
 			secret, err := cln.TowerSecret(ctx, rpc)
 			if err != nil {
@@ -140,7 +144,7 @@ func (n *node) daemon(s settings, rpc *cln.RPC) *daemon {
 	if s.node != nil {
 		// The options were checked: it can't fail any more.
 		if direct, err := bitcoind.New(*s.node); err == nil {
-			d.source = chain.NewPair(direct, d.source, n.log)
+			d.source = chain.NewPair(w.source("bitcoind", direct), d.source, n.log)
 			d.poll, d.tryOut = pollBitcoind, direct.TestAccept
 		}
 	}
@@ -171,6 +175,7 @@ func (n *node) keepRunning(ctx context.Context, d *daemon) {
 			return
 		}
 		n.fail(err)
+		d.watch.Close(err)
 		n.log.Error("the tower does not run; trying again", "err", err, "in", wait)
 		select {
 		case <-ctx.Done():

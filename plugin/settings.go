@@ -31,6 +31,7 @@ type settings struct {
 	reserve int64
 	level   slog.Level
 	reach   reachSettings
+	admin   adminSettings
 }
 
 type apiSettings struct {
@@ -63,6 +64,7 @@ func resolve(r raw, prefix string) (settings, error) {
 		reserve: int64(p.number("disk-reserve", 0, maxReserve)) << 20,
 		level:   p.level(),
 		reach:   p.reach(),
+		admin:   p.admin(),
 	}
 	s.terms = tower.Terms{
 		Terms:        p.gatekeeperTerms(s.api, s.reach),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -56,14 +57,20 @@ func runStandalone(ctx context.Context, s settings) error {
 	}
 	defer node.Close()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
+	w := newWatch(s.admin, log)
 	d := &daemon{
-		settings: s, log: log, source: node, poll: pollBitcoind, tryOut: node.TestAccept,
+		settings: s, log: log, source: w.source("bitcoind", node), poll: pollBitcoind, tryOut: node.TestAccept, watch: w,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
 			return loadKey(filepath.Join(s.dataDir, keyFile))
 		},
 		hints: zmqHints(s.zmq, log),
 		ready: func(*towerrpc.Client) {},
 	}
+	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer stop() // after the tower, so that its end can be seen
+	watching.Go(func() { w.run(watchCtx, log) })
 	return d.run(ctx)
 }
 

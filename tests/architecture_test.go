@@ -58,7 +58,7 @@ func under(path, root string) bool { return path == root || strings.HasPrefix(pa
 func TestDependenciesPointInward(t *testing.T) {
 	adapters := []string{
 		"plugin", "towerapi", "internal/tower/store", "internal/towerrpc", "internal/towerpb",
-		"internal/certs", "internal/onion", "internal/cln", "internal/bitcoind", "internal/mover", "internal/tower/towertest", "internal/tower/chain/chaintest",
+		"internal/certs", "internal/onion", "internal/watchroom", "internal/cln", "internal/bitcoind", "internal/mover", "internal/tower/towertest", "internal/tower/chain/chaintest",
 	}
 	core := []string{
 		"internal/teos", "inspector", "internal/tower", "internal/tower/chain",
@@ -126,6 +126,8 @@ var only = map[string][]string{
 	"filippo.io/edwards25519":               {"internal/onion"},
 	"filippo.io/age":                        {"plugin"},
 	"github.com/tv42/zbase32":               {"internal/teos"},
+	"github.com/prometheus":                 {"internal/watchroom"},
+	"golang.org/x/net":                      {"internal/watchroom"},
 }
 
 func TestWhatComesFromOutsideHasOneUser(t *testing.T) {

@@ -54,6 +54,11 @@ type endpoint struct {
 type answer struct {
 	status int
 	body   any
+	// method is the endpoint's name, came when the request had arrived, why the
+	// reason of a refusal.
+	method string
+	came   time.Time
+	why    error
 }
 
 // routes returns the endpoints. Appointments have turns of their own, so that
@@ -127,8 +132,10 @@ func (s *Server) ping(ctx context.Context, _ []byte) (any, error) {
 // handle serves every request, whatever its path. While the server does not
 // listen, connections that were let in before end with their next answer.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
 	a, done := s.route(w, r)
 	defer done()
+	s.tell(a, began)
 	c := connOf(r)
 	c.enter(answering)
 	if s.Addr() == "" || c.isLeaving() {
@@ -146,13 +153,15 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) (a answer, done f
 	v, path := s.visit(r)
 	e, ok := s.endpoints[path]
 	if !ok {
-		return s.refuse(ctx, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path")), done
+		return refuseFor(ctx, s.refuse, nil, teos.Errorf(teos.NoEndpoint, "this API has no such path")), done
 	}
 	if r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead) {
 		w.Header().Set("Allow", e.allow())
-		return s.refuse(ctx, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method)), done
+		return refuseFor(ctx, s.refuse, nil, teos.Errorf(teos.WrongMethod, "this path takes %s only", e.method)), done
 	}
-	return s.answer(w, r, e, v)
+	a, done = s.answer(w, r, e, v)
+	a.method = path[1:]
+	return a, done
 }
 
 func (e endpoint) allow() string {
@@ -166,26 +175,29 @@ func (e endpoint) allow() string {
 // or not its client waits: one that closes its half of the connection after
 // the request is not gone.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint, v visitor) (a answer, done func()) {
+	var came time.Time
+	defer func() { a.came = came }()
 	ctx, done := withVisitor(context.WithoutCancel(r.Context()), v), func() {}
 	var body []byte
 	if e.method == http.MethodPost {
 		var err error
 		if body, err = read(w, r, e.maxBody); err != nil {
-			return e.refuse(ctx, body, err), done
+			return refuseFor(ctx, e.refuse, body, err), done
 		}
 	}
+	came = time.Now()
 	connOf(r).enter(serving)
 	coreCtx, cancel := context.WithTimeout(ctx, s.timing.core)
 	defer cancel()
 	home := s.measured(v.addr)
 	if !s.mayGoOn(coreCtx, e, home) {
-		return e.refuse(ctx, body, errTooMany), done
+		return refuseFor(ctx, e.refuse, body, ErrThrottled), done
 	}
 	if !e.large.take(coreCtx, e.queue) {
-		return e.refuse(ctx, body, errTooMany), done
+		return refuseFor(ctx, e.refuse, body, errTooMany), done
 	}
 	if !e.turns.take(coreCtx, e.queue) {
-		return e.refuse(ctx, body, errTooMany), e.large.giveBack
+		return refuseFor(ctx, e.refuse, body, errTooMany), e.large.giveBack
 	}
 	defer e.turns.giveBack()
 	result, err := s.guard(coreCtx, e, body)
@@ -193,9 +205,16 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint, v vi
 		if teos.AsError(err).Cause == teos.AuthenticationFailed {
 			s.failures.owe(home)
 		}
-		return e.refuse(ctx, body, err), e.large.giveBack
+		return refuseFor(ctx, e.refuse, body, err), e.large.giveBack
 	}
-	return answer{http.StatusOK, result}, e.large.giveBack
+	return answer{status: http.StatusOK, body: result}, e.large.giveBack
+}
+
+// refuseFor refuses, and keeps the reason.
+func refuseFor(ctx context.Context, refuse func(context.Context, []byte, error) answer, body []byte, why error) answer {
+	a := refuse(ctx, body, why)
+	a.why = why
+	return a
 }
 
 // turns bounds how many do something at once; nil does not.
@@ -240,6 +259,9 @@ func (s *Server) guard(ctx context.Context, e endpoint, body []byte) (result any
 var errPanic = errors.New("a defect of ours stopped a request")
 
 var errTooMany = teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter)
+
+// ErrThrottled is why a request is not served whose address asks or fails too often.
+var ErrThrottled = teos.Errorf(teos.TooMany, "too many requests at once: try again in %s seconds", retryAfter)
 
 // errNotArrived is a request that broke off. It is never the client's last
 // word, so it has no final cause.

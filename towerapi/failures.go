@@ -16,7 +16,7 @@ func (s *Server) refuse(ctx context.Context, _ []byte, err error) answer {
 }
 
 func refusal(e *teos.Error, d teos.Dialect) answer {
-	return answer{e.Cause.HTTPStatus(d), NewFailed(e, d)}
+	return answer{status: e.Cause.HTTPStatus(d), body: NewFailed(e, d)}
 }
 
 // known returns the failure as a client may see it. Any other is logged.
@@ -51,7 +51,7 @@ func (s *Server) refuseFound(ctx context.Context, body []byte, err error) answer
 	d := s.dialect(ctx, e).Or(s.codes)
 	if e.Cause == teos.NotFound || e.Cause == teos.AuthenticationFailed && d == teos.V1 {
 		e = teos.Errorf(teos.NotFound, "you have no appointment with this locator")
-		return answer{e.Cause.HTTPStatus(d), NotFound(e, d, locatorIn(body))}
+		return answer{status: e.Cause.HTTPStatus(d), body: NotFound(e, d, locatorIn(body))}
 	}
 	return refusal(e, d)
 }

@@ -71,7 +71,10 @@ type Config struct {
 	// makes its client keep an appointment and come again, and closed. Not
 	// counted are loopback, where Tor comes from, and TrustedProxies.
 	MaxConnectionsPerAddress int
-	Log                      *slog.Logger
+	// Served is called with each request that was answered; nil for nobody. It
+	// must not block.
+	Served func(Served)
+	Log    *slog.Logger
 }
 
 const (
@@ -123,6 +126,7 @@ type Server struct {
 	check   *inspector.Inspector
 	codes   teos.Dialect
 	proxies []netip.Prefix
+	served  func(Served)
 	log     *slog.Logger
 	timing  timing
 
@@ -150,7 +154,7 @@ func New(t Tower, check *inspector.Inspector, c Config) *Server {
 func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server {
 	s := &Server{
 		tower: t, check: check, codes: c.Codes.Or(teos.V2), proxies: c.TrustedProxies,
-		log: c.Log, timing: tm, plain: &entrance{bind: c.Bind},
+		log: c.Log, timing: tm, plain: &entrance{bind: c.Bind}, served: c.Served,
 		slots:         make(chan struct{}, cmp.Or(c.MaxConnections, defaultMaxConnections)),
 		away:          make(chan struct{}, maxTurnedAway),
 		suspects:      make(chan error, 1),

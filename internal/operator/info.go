@@ -36,6 +36,7 @@ type Info struct {
 	Version     string `json:"version"`
 	// API is where the API listens now, Addresses by what others reach it.
 	API          []string     `json:"api"`
+	Admin        string       `json:"admin,omitempty"`
 	Addresses    []Address    `json:"addresses"`
 	HowToOpen    string       `json:"how_to_open,omitempty"`
 	LivesInNode  bool         `json:"lives_in_node"`
@@ -57,6 +58,7 @@ type Info struct {
 	DiskFree     int64        `json:"disk_free_bytes"`
 	Pending      uint64       `json:"trackers_pending"`
 	Refused      uint64       `json:"trackers_refused"`
+	RefusedLeft  *uint64      `json:"refused_blocks_left,omitempty"`
 	Confirmed    uint64       `json:"trackers_confirmed"`
 	Rivalled     uint64       `json:"trackers_rivalled"`
 	Resolved     uint64       `json:"breaches_resolved"`
@@ -87,7 +89,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	b := Info{
 		Guarding: i.NotGuarding == "", NotGuarding: i.NotGuarding,
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version,
-		API: orEmpty(i.API), Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses),
+		API: orEmpty(i.API), Admin: i.Admin, Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses),
 		LivesInNode: i.InNode, Backends: orEmpty(i.Backends),
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
@@ -100,6 +102,10 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	}
 	if i.InNode {
 		b.Limits = append([]string{cannotInNode}, cannot...)
+	}
+	if i.RefusedUntil > 0 {
+		left := max(i.RefusedUntil, uint64(i.Height)+1) - uint64(i.Height) - 1
+		b.RefusedLeft = &left
 	}
 	if i.SourceHeight > i.Height {
 		b.Behind = i.SourceHeight - i.Height

@@ -40,6 +40,9 @@ type Info struct {
 	DiskUsed, DiskFree int64
 	// API holds the addresses on which the HTTP API listens now.
 	API []string
+	// Admin is where status page and metrics are served now; "" where they
+	// are not.
+	Admin string
 	// Warnings is what the operator should act on.
 	Warnings []string
 }

@@ -128,6 +128,10 @@ type Stats struct {
 	// last try, Refusal its words for one of them.
 	Refused uint64
 	Refusal string
+	// RefusedUntil is the lowest height at which the cheater of one of these may
+	// spend, if its to_self_delay is true; of those only whose penalty's scripts
+	// are right, or not known to be wrong. 0 where there is none.
+	RefusedUntil uint64
 	// Knocks is how many keys tried to register and may not, of MaxKnocks.
 	Knocks     uint64
 	RecentFrom uint32

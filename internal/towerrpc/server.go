@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -47,13 +48,15 @@ type Server struct {
 	grpc  *grpc.Server
 	local *local
 	log   *slog.Logger
+	// onCall is told of calls from the socket; nil for nobody.
+	onCall func(method string, err error, took time.Duration)
 }
 
 // NewServer returns a server of a core, and of a desk for the operator if there is
 // one; Serve does its work.
 func NewServer(core Core, desk Desk, check *inspector.Inspector, log *slog.Logger) *Server {
 	s := &Server{log: log}
-	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.guard),
+	s.grpc = grpc.NewServer(grpc.ChainUnaryInterceptor(s.observe, s.guard),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage))
 	s.local = newLocal(s.guard)
 	for _, door := range []grpc.ServiceRegistrar{s.grpc, s.local} {
@@ -92,6 +95,24 @@ func (s *Server) Stop(ctx context.Context) {
 		s.grpc.Stop()
 		<-done
 	}
+}
+
+// OnCall sets what is told of each call from the socket that has ended: the name
+// of the operator's method, else that of the call, which may be any text. It must
+// not block. Not safe once Serve was called.
+func (s *Server) OnCall(f func(method string, err error, took time.Duration)) { s.onCall = f }
+
+func (s *Server) observe(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	began := time.Now()
+	resp, err := handle(ctx, req)
+	if s.onCall != nil {
+		method := info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]
+		if ask, ok := req.(*towerpb.AskRequest); ok {
+			method = ask.GetMethod()
+		}
+		s.onCall(method, fromStatus(err), time.Since(began))
+	}
+	return resp, err
 }
 
 // guard stands around every call: a deadline, the translation of errors, and

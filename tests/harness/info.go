@@ -28,6 +28,7 @@ type Info struct {
 	API          []string `json:"api"`
 	Access       string   `json:"access"`
 	Knocks       int      `json:"knocks"`
+	Admin        string   `json:"admin"`
 	Guarding     bool     `json:"guarding"`
 	NotGuarding  string   `json:"not_guarding"`
 	Warnings     []string `json:"warnings"`

@@ -95,7 +95,11 @@ const warmingUp = `{"result":null,"error":{"code":-28,"message":"Loading block i
 
 // WarmUp lets the node answer as a bitcoind that is not ready yet, as long as
 // until the returned function is called: a real one is so for too short.
-func (n *Node) WarmUp() (ready func()) {
+func (n *Node) WarmUp() (ready func()) { n.t.Helper(); return n.AnswerAll(warmingUp) }
+
+// AnswerAll lets something else stand at the node's door and give every question the
+// same answer, until the returned function is called.
+func (n *Node) AnswerAll(text string) (end func()) {
 	n.t.Helper()
 	n.door.shut()
 	listener, err := net.Listen("tcp", n.door.address)
@@ -106,7 +110,7 @@ func (n *Node) WarmUp() (ready func()) {
 		func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = fmt.Fprint(w, warmingUp)
+			_, _ = fmt.Fprint(w, text)
 		})}
 	ended := make(chan struct{})
 	go func() {

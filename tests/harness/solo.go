@@ -102,7 +102,7 @@ func standaloneArgs(node *Node, dir, address string, options Options) []string {
 	if node.ZMQ() != "" {
 		args = append(args, "--bitcoind-zmq", node.ZMQ())
 	}
-	for name, value := range options {
+	for name, value := range options.with() {
 		args = append(args, "--"+name, fmt.Sprint(value))
 	}
 	return args

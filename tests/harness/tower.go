@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,17 @@ func (v Variant) Spare() bool {
 
 // Options are the tower's, by name without the prefix "vigil-".
 type Options map[string]any
+
+// anyAdmin lets towers that run at the same time not dispute the default address
+// of the status page: each takes a free one, and vigil-info tells which.
+const anyAdmin = "127.0.0.1:0"
+
+// with are the options with what each tower of the harness has.
+func (o Options) with() Options {
+	all := Options{"admin-bind": anyAdmin}
+	maps.Copy(all, o)
+	return all
+}
 
 // Tower is a running tower, whatever carries it.
 type Tower interface {
@@ -86,7 +98,7 @@ func waitReady(t T, tower Tower) {
 // pluginOptions are the options with the prefix that they have in lightningd.
 func pluginOptions(address string, options Options) map[string]any {
 	prefixed := map[string]any{"vigil-api-bind": address}
-	for name, value := range options {
+	for name, value := range options.with() {
 		prefixed["vigil-"+name] = value
 	}
 	return prefixed
@@ -159,7 +171,7 @@ func startStandalone(t T, node *Node, address string, options Options) Tower {
 	if node.ZMQ() != "" {
 		s.args = append(s.args, "--bitcoind-zmq", node.ZMQ())
 	}
-	for name, value := range options {
+	for name, value := range options.with() {
 		s.args = append(s.args, "--"+name, fmt.Sprint(value))
 	}
 	wantNoDefect(t, "the tower", s.logPath())

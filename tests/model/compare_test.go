@@ -189,7 +189,7 @@ func (r *rig) compareStats(tx tower.Tx) error {
 		}
 	}
 	got.Blind = nil
-	got.Refused, got.Refusal = 0, "" // the backend's matter
+	got.Refused, got.Refusal, got.RefusedUntil = 0, "", 0 // the backend's matter
 	return errors.Join(err, differ("stats", fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want)),
 		differ("blind", fmt.Sprint(blind), fmt.Sprint(r.ref.blind)))
 }

@@ -50,6 +50,7 @@ type Publisher struct {
 	out    Broadcaster
 	log    *slog.Logger
 	wake   chan struct{}
+	onTry  func(error)
 
 	mu      sync.Mutex
 	waiting map[txid]Tracker // to be published unrecorded
@@ -60,8 +61,13 @@ type txid = chainhash.Hash
 
 // NewPublisher returns a Publisher; Run does its work.
 func NewPublisher(l Ledger, out Broadcaster, log *slog.Logger) *Publisher {
-	return &Publisher{ledger: l, out: out, log: log, wake: make(chan struct{}, 1), waiting: map[txid]Tracker{}}
+	return &Publisher{ledger: l, out: out, log: log, wake: make(chan struct{}, 1), waiting: map[txid]Tracker{}, onTry: func(error) {}}
 }
+
+// OnTry sets what is called with the backend's answer to each penalty that was
+// handed to it. It must not block, and is called from several lanes at once. Not
+// safe once Run was called.
+func (p *Publisher) OnTry(f func(error)) { p.onTry = f }
 
 // Wake says that something may be due. It never blocks.
 func (p *Publisher) Wake() {

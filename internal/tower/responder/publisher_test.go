@@ -26,6 +26,7 @@ import (
 type office struct {
 	*bench
 	tower *tower.Tower
+	tries []error // the answers that the publisher told of
 	halt  func()
 }
 
@@ -57,6 +58,7 @@ func (o *office) start() {
 	terms := tower.Terms{Terms: gatekeeper.Terms{Slots: 1, Duration: 1}, RecentBlocks: 6}
 	o.tower = tower.New(towertest.Key(0), o.store, terms, towertest.Quiet())
 	p := responder.NewPublisher(o.tower, o.chain, towertest.Quiet())
+	p.OnTry(func(err error) { o.tries = append(o.tries, err) })
 	o.tower.OnPenaltyDue(p.Wake)
 	ctx, cancel := context.WithCancel(o.t.Context())
 	var work sync.WaitGroup
@@ -169,6 +171,23 @@ func TestABackendThatHangsHoldsUpNoTryForEver(t *testing.T) {
 		o.wantSince(0)
 		o.pass(time.Hour)
 		o.wantSince(0, penalties[0])
+	})
+}
+
+// TestEachTryIsTold: what the backend said, once for penalties that are the same.
+func TestEachTryIsTold(t *testing.T) {
+	inBubble(t, 2, func(o *office, disputes, penalties []*wire.MsgTx) {
+		no := errors.New("min relay fee not met")
+		o.chain.Refuse(func(tx chain.Tx) error {
+			if tx.ID == penalties[0].TxHash() {
+				return no
+			}
+			return nil
+		})
+		o.mine(disputes...)
+		if len(o.tries) != 2 || !errors.Is(errors.Join(o.tries...), no) || o.tries[0] != nil && o.tries[1] != nil {
+			t.Errorf("told of %v, want one refusal and one success", o.tries)
+		}
 	})
 }
 

@@ -136,6 +136,7 @@ func (r *round) try(ctx context.Context, t *Tracker, tip uint32) {
 		if err = r.publish(ctx, t); ctx.Err() != nil {
 			return // the backend has said nothing
 		}
+		r.onTry(err)
 		r.keep(t.Penalty.ID, whole, err)
 	}
 	r.note(t, tip, err)

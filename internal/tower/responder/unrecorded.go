@@ -64,6 +64,7 @@ func (r *round) sendUnrecorded(ctx context.Context, tx chain.Tx) {
 	if ctx.Err() != nil {
 		return
 	}
+	r.onTry(err)
 	r.log.Error("the store fails, so a breach can't be recorded; its penalty is published all the same",
 		"penalty", tx.ID, "refused", reason(err))
 }

@@ -350,6 +350,47 @@ func testStats(t *testing.T, s tower.Store) {
 	})
 }
 
+// testRefusedUntil: of the refused penalties only those count that may be good.
+func testRefusedUntil(t *testing.T, s tower.Store) {
+	update(t, s, func(tx tower.Tx) error {
+		u := putUser(t, tx, 1)
+		want := func(what string, until uint64) {
+			t.Helper()
+			stats, err := tx.Stats()
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, what, stats.RefusedUntil, until)
+		}
+		refused := func(n, height uint32, change func(*responder.Tracker)) responder.Tracker {
+			tr := putTracker(t, tx, u, n, height)
+			tr.Tries, tr.TriedAt = 1, height
+			change(&tr)
+			mustPut(t, tx, tr)
+			return tr
+		}
+		asIs := func(*responder.Tracker) {}
+		refused(1, 40, func(tr *responder.Tracker) { tr.Tries = 0 })
+		refused(2, 40, func(tr *responder.Tracker) { tr.Accepted = true })
+		refused(3, 40, func(tr *responder.Tracker) { tr.Doubtful = true })
+		refused(4, 40, func(tr *responder.Tracker) { tr.DisputeAt = 0 })
+		refused(5, 40, func(tr *responder.Tracker) { tr.Spend, tr.SpentAt = responder.ByRival, 41 })
+		want("without one that counts", 0)
+		later := refused(6, 60, asIs)
+		a, err := tx.AppointmentIn(later.Row)
+		if err != nil {
+			return err
+		}
+		want("with one", 60+uint64(a.ToSelfDelay))
+		first := refused(7, 50, asIs)
+		want("with two", 50+uint64(a.ToSelfDelay))
+		first.Accepted = true
+		mustPut(t, tx, first)
+		want("with one again", 60+uint64(a.ToSelfDelay))
+		return nil
+	})
+}
+
 // resolve ends the breach of a new appointment.
 func resolve(t *testing.T, tx tower.Tx, u gatekeeper.User, n uint32, spend responder.Spend) responder.Tracker {
 	t.Helper()

@@ -34,14 +34,16 @@ func (t *tx) Stats() (tower.Stats, error) {
 		       (SELECT COUNT(*) FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0),
 		       COALESCE((SELECT reason FROM trackers WHERE spend = ? AND tries > 0 AND accepted = 0
 		                 ORDER BY tries DESC LIMIT 1), ''),
+		       COALESCE((SELECT MIN(t.dispute_height + a.to_self_delay) FROM trackers t JOIN appointments a ON a.id = t.id
+		                 WHERE t.spend = ? AND t.tries > 0 AND t.accepted = 0 AND t.doubtful = 0 AND t.dispute_height > 0), 0),
 		       (SELECT COUNT(*) FROM knocks)`,
 		[]any{
 			responder.Unspent, responder.ByPenalty, responder.ByRival, responder.Replaced,
-			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent,
+			responder.ByPenalty, responder.ByRival, responder.Unspent, responder.Unspent, responder.Unspent,
 		},
 		[]any{
 			&s.Pending, &s.Confirmed, &s.Rivalled, &s.Resolved, &s.Lost, &s.RecentFrom,
-			&s.Refused, &s.Refusal, &s.Knocks,
+			&s.Refused, &s.Refusal, &s.RefusedUntil, &s.Knocks,
 		})
 	if err != nil {
 		return s, err

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"modernc.org/sqlite" // also the driver "sqlite", pure Go
 	sqlite3 "modernc.org/sqlite/lib"
@@ -26,6 +28,7 @@ type DB struct {
 	writer      *conn      // whose turn it is has it
 	version     version    // that the writer saw last
 	readers     chan *conn // that are idle
+	onCommit    atomic.Pointer[func(together int, took time.Duration)]
 	memory
 	keeper
 }

@@ -42,6 +42,7 @@ var suite = []struct {
 	{"blind ranges are kept", testBlind},
 	{"identity", testIdentity},
 	{"stats count", testStats},
+	{"stats tell how long refused penalties have", testRefusedUntil},
 	{"breaches are listed by state and page", testBreaches},
 	{"a row is never given twice", testRowsAreNotReused},
 	{"what failed leaves nothing", testRollback},

@@ -163,8 +163,11 @@ func (db *DB) proceed(b *batch) {
 // finish ends the batch, durably or not at all, and gives the turn up.
 func (db *DB) finish(b *batch) {
 	if b.open && b.err == nil {
+		began := time.Now()
 		if err := db.commit(b); err != nil {
 			b.fail(fmt.Errorf("commit: %w", err))
+		} else if tell := db.onCommit.Load(); tell != nil && b.kept > 0 {
+			(*tell)(b.kept, time.Since(began))
 		}
 	}
 	if b.open && b.err != nil {
@@ -179,6 +182,11 @@ func (db *DB) finish(b *batch) {
 	close(b.done)
 	db.line.exit()
 }
+
+// OnCommit sets what is called after each commit with how many functions shared
+// it, and how long the commit itself took. It must not block: the next writer
+// waits for it.
+func (db *DB) OnCommit(f func(together int, took time.Duration)) { db.onCommit.Store(&f) }
 
 func (db *DB) commit(b *batch) error {
 	t := &tx{ctx: context.Background(), conn: db.writer, memory: &db.memory}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
@@ -117,6 +119,23 @@ func TestABatchIsOneCommit(t *testing.T) {
 }
 
 type theirs = tx
+
+// TestWhoSharesACommitIsCounted: those that succeeded, once it is durable.
+func TestWhoSharesACommitIsCounted(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	var shared []int
+	db.keeper.stop()
+	db.OnCommit(func(together int, _ time.Duration) {
+		if shared = append(shared, together); db.line.batch == nil {
+			t.Error("told when the turn was given up already")
+		}
+	})
+	together(t, db, name("a"), refuse("b"), name("c"))
+	together(t, db, refuse("d"))
+	if want := []int{2}; !slices.Equal(shared, want) {
+		t.Errorf("commits were shared by %v, want %v", shared, want)
+	}
+}
 
 // SQLite undoes the whole transaction when a disk fails in one function: none of
 // those before may be told that it was kept, nor may one whose refusal came from

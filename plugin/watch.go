@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"vigil/internal/tower/chain"
+	"vigil/internal/watchroom"
+	"vigil/towerapi"
+)
+
+// watch is how a tower is looked after: what its parts count, and where that is
+// served. It outlives the tower, which in a node may be started again.
+type watch struct {
+	*watchroom.Server
+	metrics *watchroom.Metrics
+	bind    string
+}
+
+func newWatch(s adminSettings, log *slog.Logger) *watch {
+	m := watchroom.NewMetrics(version)
+	return &watch{metrics: m, bind: s.bind, Server: watchroom.New(watchroom.Config{Bind: s.bind, Hosts: s.hosts, Log: log}, m)}
+}
+
+// run serves until ctx ends. Nothing that happens to it may end the tower.
+func (w *watch) run(ctx context.Context, log *slog.Logger) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Error("a defect of ours: the admin address is not served any more", "panic", r)
+		}
+	}()
+	w.Run(ctx)
+}
+
+// source counts the calls of a backend.
+func (w *watch) source(name string, s chain.Source) chain.Source { return w.metrics.Source(name, s) }
+
+// served counts what the HTTP API answered.
+func (w *watch) served(r towerapi.Served) {
+	if errors.Is(r.Err, towerapi.ErrThrottled) {
+		w.metrics.Throttled(watchroom.HTTP, r.Method, r.Took)
+		return
+	}
+	w.metrics.Request(watchroom.HTTP, r.Method, r.Err, r.Took)
+}
+
+// asked counts what the shell asked for.
+func (w *watch) asked(method string, err error, took time.Duration) {
+	w.metrics.Request(watchroom.Socket, method, err, took)
+}
+
+// warnings says why nobody can look after the tower, where that is so.
+func (w *watch) warnings() []string {
+	if trouble := w.Trouble(); trouble != "" {
+		return []string{fmt.Sprintf("the status page and the metrics are not served, the tower works all the same: "+
+			"free %s or choose another address (admin-bind); it says: %s", w.bind, cut(trouble))}
+	}
+	return nil
+}
