@@ -126,10 +126,18 @@ func warnings(i tower.Info) []string {
 		add("blocks %d to %d were never seen: the backend had pruned them while the tower was away", r.From, r.To)
 	}
 	if n := i.Pending - i.Refused; n > 0 {
-		add("%d breaches wait for their penalty to confirm; it is in the mempool or on its way there", n)
+		add("%s for the penalty to confirm; it is in the mempool or on its way there", several(n, "breach waits", "breaches wait"))
 	}
 	if i.Refused > 0 {
-		add("%d penalties are refused by the Bitcoin backend, and tried again at every block; it says: %s", i.Refused, i.Refusal)
+		add("%s refused by the Bitcoin backend, and tried again at every block; it says: %s",
+			several(i.Refused, "penalty is", "penalties are"), i.Refusal)
 	}
 	return list
+}
+
+func several(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
