@@ -85,8 +85,10 @@ type BlockStore interface {
 
 // UserStore is what the users' use cases need beside the parts' own stores.
 type UserStore interface {
-	// Locators returns the locators of a user's appointments.
-	Locators(userRow int64) ([]teos.Locator, error)
+	// Locators returns the locators of a user's appointments by ascending
+	// row: those of the first so many rows after one, and the last of these
+	// rows.
+	Locators(userRow, after int64, limit int) (ls []teos.Locator, last int64, err error)
 	// Refund gives a user back what an appointment took that is dropped;
 	// slots up to 2^32-1.
 	Refund(userRow int64, l gatekeeper.Load) error
