@@ -29,7 +29,9 @@ var ErrStore = errors.New("the store failed")
 // nor call the Store.
 type Store interface {
 	// Update runs f alone among writers and returns after its changes are
-	// durable. If f fails, nothing of it is kept and its error returns.
+	// durable. If f fails, nothing of it is kept and its error returns. It
+	// may run f again, as if it had not run before, where what f does turns
+	// out to need a commit of its own.
 	Update(ctx context.Context, f func(Tx) error) error
 	// View runs f on one state of the store.
 	View(ctx context.Context, f func(Tx) error) error

@@ -14,7 +14,7 @@ import (
 // served measures the built tower on a large store.
 func (l *large) served() {
 	l.Helper()
-	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1})
+	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1, "max-subscription": 0})
 	l.settle(t, l.node.Height())
 	l.starts(t)
 	l.tell("4", "resident memory after the start", "%d MiB", memory(t.pid, "VmRSS")/mib)
@@ -115,30 +115,50 @@ func (l *large) list(t *served, u user) string {
 	return fmt.Sprintf("%s, %d bytes", short(took), len(answer.Body))
 }
 
-// patience is for how long the file of the store may stay as large as it was.
-const patience = 30 * time.Second
+const (
+	// patience is for how long the file of the store may get smaller, and still
+	// how long it must stay as it is to be taken for what it ends as.
+	patience = 5 * time.Minute
+	still    = 10 * time.Second
+	// leaveAtOnce is how many appointments go with one block.
+	leaveAtOnce = 5000
+)
 
 // leave lets subscriptions end, with all that they held, while appointments are
 // handed in.
 func (l *large) leave(t *served) {
 	l.Helper()
-	l.say("%d appointments leave", l.size/leaveOf)
-	before := l.diskOf(l.dir)
-	adds := l.addMeanwhile(t, []user{lightUser})
+	n := l.size / leaveOf
+	l.say("%d appointments leave", n)
 	l.node.MineTo(leaveAt - 1)
 	l.settle(t, leaveAt-1)
+	before := l.diskOf(l.dir)
+	adds := l.addMeanwhile(t, []user{lightUser})
 	start := time.Now()
-	l.node.MineTo(leaveAt + 2)
-	l.settle(t, leaveAt+2)
+	for height := leaveAt; height <= leaveAt+1+n/leaveAtOnce; height++ {
+		l.node.MineTo(height)
+		l.settle(t, height)
+	}
 	took := time.Since(start)
 	answers := adds()
-	shrunk := time.Now()
-	for l.diskOf(l.dir) >= before && time.Since(shrunk) < patience {
-		l.pause(time.Second)
-	}
-	after := l.diskOf(l.dir)
-	l.hold("5", fmt.Sprintf("%d appointments end at once: adds meanwhile, longest (and the block)", l.size/leaveOf),
+	after, shrinking := l.shrink()
+	l.hold("5", fmt.Sprintf("%d appointments end in %d blocks: adds meanwhile, longest (and all blocks)", n, n/leaveAtOnce),
 		fmt.Sprintf("%s, %d refused (%s)", short(quantile(answers.took, 1)), answers.refused, short(took)), "none refused", answers.refused == 0)
-	l.hold("5", "the file before and up to 30 s after, service up", fmt.Sprintf("%.1f and %.1f MiB", float64(before)/mib, float64(after)/mib),
-		"less", after < before)
+	l.hold("5", "the file before and after, service up", fmt.Sprintf("%.1f and %.1f MiB, the last of it %s after the last block; %d appointments came meanwhile",
+		float64(before)/mib, float64(after)/mib, short(shrinking), len(answers.took)), "less", after < before)
+}
+
+// shrink waits until the store's file gets no smaller, and says how small it is and
+// how long that took.
+func (l *large) shrink() (size int64, took time.Duration) {
+	l.Helper()
+	start := time.Now()
+	size = l.diskOf(l.dir)
+	for time.Since(start) < min(patience, took+still) {
+		l.pause(time.Second)
+		if now := l.diskOf(l.dir); now < size {
+			size, took = now, time.Since(start)
+		}
+	}
+	return size, took
 }

@@ -113,10 +113,8 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, row := range rows {
-		if err := t.DropAppointment(row); err != nil {
-			return 0, 0, err
-		}
+	if err := t.dropAppointments(rows); err != nil {
+		return 0, 0, err
 	}
 	// Who stays, for a breach or for what is dropped later, has them back.
 	for user, load := range loads {
