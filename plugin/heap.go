@@ -3,7 +3,7 @@ package main
 import "runtime"
 
 // heapFloor is how many bytes the garbage collector takes for in use at least.
-const heapFloor = 32 << 20
+const heapFloor = 16 << 20
 
 // holdHeap lets the garbage collector run less often while little is in use, as in
 // a tower at nearly all times: it begins when the heap has doubled, and the floor

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -106,20 +108,26 @@ func (l *large) cost(t *served, u user, c *costs) {
 func (l *large) list(t *served, u user) string {
 	l.Helper()
 	start := time.Now()
-	answer, err := t.solo.HTTP().Ask(l.ctx, "get_subscription_info",
-		fmt.Appendf(nil, `{"signature":"%v"}`, teos.Sign(u.key, teos.SubscriptionInfoMessage())))
+	body := fmt.Sprintf(`{"signature":"%v"}`, teos.Sign(u.key, teos.SubscriptionInfoMessage()))
+	req, err := http.NewRequestWithContext(l.ctx, http.MethodPost, "http://"+t.address+"/get_subscription_info", strings.NewReader(body))
+	l.check("make a request", err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	l.check("ask for a subscription", err)
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
 	took := time.Since(start)
-	if err != nil || answer.Status != 200 {
-		return fmt.Sprintf("status %d after %s", answer.Status, short(took))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Sprintf("status %d after %s, %d bytes, %v", resp.StatusCode, short(took), n, err)
 	}
-	return fmt.Sprintf("%s, %d bytes", short(took), len(answer.Body))
+	return fmt.Sprintf("%s, %d bytes", short(took), n)
 }
 
 const (
 	// patience is for how long the file of the store may get smaller, and still
 	// how long it must stay as it is to be taken for what it ends as.
-	patience = 5 * time.Minute
-	still    = 10 * time.Second
+	patience = 15 * time.Minute
+	still    = 30 * time.Second
 	// leaveAtOnce is how many appointments go with one block.
 	leaveAtOnce = 5000
 )

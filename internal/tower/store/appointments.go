@@ -115,11 +115,8 @@ const selectRows = `SELECT id FROM appointments WHERE locator = ?`
 // RowsAt implements watcher.Store.
 func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
 	var found []int64
-	for i := range ls {
-		if !t.memory.locators.mayHave(ls[i][:]) {
-			continue
-		}
-		err := t.all("match appointments", selectRows, []any{ls[i][:]}, func(rows *sql.Rows) error {
+	for _, l := range t.memory.locators.pass(ls) {
+		err := t.all("match appointments", selectRows, []any{l[:]}, func(rows *sql.Rows) error {
 			var row int64
 			err := rows.Scan(&row)
 			found = append(found, row)

@@ -78,10 +78,11 @@ func (d *density) take(most int) (found []int64) {
 	return found
 }
 
-// gather moves what is left of ranges where rows are few to the end. It takes half of
-// the time at most.
-func (db *DB) gather(ctx context.Context) error {
-	for _, r := range db.density.take(gatheredAtOnce) {
+// gather moves what is left of some ranges where rows are few to the end, and says
+// whether there may be others. It takes half of the time at most.
+func (db *DB) gather(ctx context.Context) (more bool, err error) {
+	ranges := db.density.take(gatheredAtOnce)
+	for _, r := range ranges {
 		for from, more := r*rangeSize, true; more; {
 			began := time.Now()
 			err := db.Update(ctx, func(x tower.Tx) (err error) {
@@ -89,12 +90,12 @@ func (db *DB) gather(ctx context.Context) error {
 				return err
 			})
 			if err != nil {
-				return err
+				return false, err
 			}
 			rest(ctx, time.Since(began))
 		}
 	}
-	return ctx.Err()
+	return len(ranges) == gatheredAtOnce, ctx.Err()
 }
 
 // rest waits for d, or for the end of ctx.

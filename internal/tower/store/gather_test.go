@@ -78,8 +78,9 @@ func (c *crowd) leave() {
 			return err
 		})
 	}
-	for range 3 {
-		if err := c.db.gather(c.Context()); err != nil {
+	for more := true; more; {
+		var err error
+		if more, err = c.db.gather(c.Context()); err != nil {
 			c.Fatal(err)
 		}
 	}

@@ -51,9 +51,12 @@ func (db *DB) keep(ctx context.Context) {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		_ = db.remember(ctx)
-		_ = db.gather(ctx)
+		more, _ := db.gather(ctx)
 		_ = db.giveBack(ctx)
 		_ = db.cut(ctx)
+		if more {
+			continue
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
