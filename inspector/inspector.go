@@ -111,7 +111,18 @@ type DeleteAppointment struct{ GetAppointment }
 // GetSubscriptionInfo is a checked question for a subscription.
 type GetSubscriptionInfo struct {
 	signature teos.Signature
+	after     int64
 }
+
+// From returns the question for the page of appointments that begins there: see
+// tower.Subscription.
+func (r GetSubscriptionInfo) From(after int64) GetSubscriptionInfo {
+	r.after = after
+	return r
+}
+
+// After returns where the page begins that is asked for, 0 for the first.
+func (r GetSubscriptionInfo) After() int64 { return r.after }
 
 // Signature returns the user's signature over the question.
 func (r GetSubscriptionInfo) Signature() teos.Signature { return r.signature }

@@ -158,6 +158,10 @@ func getSubscriptionInfo(i *inspector.Inspector, params []byte) (request, error)
 	r, err := i.GetSubscriptionInfo(params)
 	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
 		out, err := c.GetSubscriptionInfo(ctx, r)
+		for page := out; err == nil && page.Next != 0; {
+			page, err = c.GetSubscriptionInfo(ctx, r.From(page.Next))
+			out.Locators = append(out.Locators, page.Locators...)
+		}
 		return towerapi.NewSubscriptionInfo(out), err
 	}, err
 }

@@ -138,7 +138,9 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-func connOf(r *http.Request) *conn { return r.Context().Value(connKey{}).(*conn) }
+func connOf(r *http.Request) *conn { return connIn(r.Context()) }
+
+func connIn(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
 
 // CloseWrite is what net/http looks for. It waits half a second after that for
 // the client to read: who was sent away does so without the place.

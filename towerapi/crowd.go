@@ -137,6 +137,18 @@ func (c *conn) sendAway() {
 	}
 }
 
+// goOn gives the client until then to read a part of its answer, unless it was sent
+// away: then the rest of the answer is not for it.
+func (c *conn) goOn(until time.Time) bool {
+	c.crowd.mu.Lock()
+	defer c.crowd.mu.Unlock()
+	if !c.leaving {
+		c.since = time.Now()
+		_ = c.Conn.SetWriteDeadline(until)
+	}
+	return !c.leaving
+}
+
 var longAgo = time.Unix(1, 0)
 
 // isLeaving tells whether the connection was sent away.

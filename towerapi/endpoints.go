@@ -27,6 +27,8 @@ const (
 	// maxStack is how much of a panic's stack is logged, in bytes.
 	maxStack = 4096
 
+	infoPath = "/get_subscription_info"
+
 	// retryAfter is what a client is told that comes too often, in seconds.
 	retryAfter = "5"
 )
@@ -50,7 +52,7 @@ type endpoint struct {
 	refuse func(ctx context.Context, body []byte, err error) answer
 }
 
-// answer is what leaves: a body of bodies.go, or none.
+// answer is what leaves: a body of bodies.go or a *listing, or none.
 type answer struct {
 	status int
 	body   any
@@ -81,13 +83,12 @@ func (s *Server) routes(appointments, most int) map[string]endpoint {
 	get.large = make(turns, most)
 	remove.call = method(s.check.DeleteAppointment, s.tower.DeleteAppointment, NewDeleted)
 	remove.refuse = s.refuseFound
-	info.call = method(s.check.GetSubscriptionInfo, s.tower.GetSubscriptionInfo, NewSubscriptionInfo)
-	info.large = make(turns, max(1, most/8)) // there are 70 bytes for each appointment of a user
+	info.call, info.large = s.subscriptionInfo, make(turns, max(1, most/8))
 	ping.method, ping.call = http.MethodGet, s.ping
 	return map[string]endpoint{
 		"/add_appointment": add, "/register": register, "/get_appointment": get,
-		"/delete_appointment":    remove,
-		"/get_subscription_info": info, "/ping": ping,
+		"/delete_appointment": remove,
+		infoPath:              info, "/ping": ping,
 	}
 }
 
@@ -141,7 +142,11 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if s.Addr() == "" || c.isLeaving() {
 		w.Header().Set("Connection", "close")
 	}
-	s.write(w, a)
+	if l, ok := a.body.(*listing); ok {
+		s.writeListing(r.Context(), w, l)
+	} else {
+		s.write(w, a)
+	}
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
 		s.log.Debug("request", "path", cut(r.URL.Path, maxLogged), "status", a.status, "client", s.client(r))
 	}

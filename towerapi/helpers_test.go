@@ -34,6 +34,7 @@ const (
 type fakeTower struct {
 	add     func(context.Context, inspector.AddAppointment) (tower.Acceptance, error)
 	info    func(context.Context) (tower.Subscription, error)
+	page    func(after int64) (tower.Subscription, error)
 	ping    func(ctx context.Context, write bool) error
 	dialect func(context.Context, teos.UserID) (teos.Dialect, error)
 }
@@ -57,7 +58,10 @@ func (f *fakeTower) DeleteAppointment(context.Context, inspector.DeleteAppointme
 	return tower.Deletion{}, nil
 }
 
-func (f *fakeTower) GetSubscriptionInfo(ctx context.Context, _ inspector.GetSubscriptionInfo) (tower.Subscription, error) {
+func (f *fakeTower) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error) {
+	if f.page != nil {
+		return f.page(r.After())
+	}
 	if f.info != nil {
 		return f.info(ctx)
 	}

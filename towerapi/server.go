@@ -90,6 +90,8 @@ type timing struct {
 	// it, write that of the answer after the head came, and idle is how
 	// long a connection may do nothing between two requests.
 	header, read, write, idle time.Duration
+	// page is by how much longer an answer may take for each page of it.
+	page time.Duration
 	// core bounds what the core takes, and dialect the question for a
 	// user's dialect after it failed: together they stay under the 5 s in
 	// which an appointment must be answered.
@@ -110,6 +112,7 @@ type timing struct {
 
 var standardTiming = timing{
 	header: 5 * time.Second, read: 20 * time.Second, write: 40 * time.Second, idle: 20 * time.Second,
+	page: 1500 * time.Millisecond,
 	core: 4500 * time.Millisecond, dialect: 400 * time.Millisecond,
 	queue: 2 * time.Second,
 	probe: 2 * time.Second, retry: time.Second, maxRetry: 30 * time.Second,

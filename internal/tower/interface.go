@@ -29,7 +29,9 @@ var ErrStore = errors.New("the store failed")
 // nor call the Store.
 type Store interface {
 	// Update runs f alone among writers and returns after its changes are
-	// durable. If f fails, nothing of it is kept and its error returns.
+	// durable. If f fails, nothing of it is kept and its error returns. It
+	// may run f again, as if it had not run before, where what f does turns
+	// out to need a commit of its own.
 	Update(ctx context.Context, f func(Tx) error) error
 	// View runs f on one state of the store.
 	View(ctx context.Context, f func(Tx) error) error
@@ -85,8 +87,10 @@ type BlockStore interface {
 
 // UserStore is what the users' use cases need beside the parts' own stores.
 type UserStore interface {
-	// Locators returns the locators of a user's appointments.
-	Locators(userRow int64) ([]teos.Locator, error)
+	// Locators returns the locators of a user's appointments by ascending
+	// row: those of the first so many rows after one, and the last of these
+	// rows.
+	Locators(userRow, after int64, limit int) (ls []teos.Locator, last int64, err error)
 	// Refund gives a user back what an appointment took that is dropped;
 	// slots up to 2^32-1.
 	Refund(userRow int64, l gatekeeper.Load) error

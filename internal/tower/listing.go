@@ -35,7 +35,8 @@ func (l Listed) Slots() uint32 { return teos.Slots(l.Size) }
 // MaxListed is how many appointments one page may have.
 const MaxListed = 1000
 
-// ListingQuery asks for appointments, those that came first before the others.
+// ListingQuery asks for appointments by ascending row: those that came first, or
+// were not moved since, before the others.
 type ListingQuery struct {
 	// User and Locator, where they are not nil, are the only ones wanted.
 	User    *teos.UserID

@@ -96,13 +96,20 @@ func (t *Tower) authenticateOne(tx Tx, signers []teos.UserID, height uint32) (u 
 	return u, err
 }
 
-// Subscription is what a user has left, and for what it was used.
+// MaxLocators is how many locators are listed at once.
+const MaxLocators = 4096
+
+// Subscription is what a user has left, and a page of what it was used for.
 type Subscription struct {
 	Slots, Expiry uint32
 	Locators      []teos.Locator
+	// Next is what a request for the next page says; 0 if there is none.
+	Next int64
 }
 
-// GetSubscriptionInfo returns the state of a user's subscription.
+// GetSubscriptionInfo returns the state of a user's subscription, with a page of
+// its appointments: each page is of a moment of its own, for a transaction that
+// took as long as a million of them, or as their reader, would hold up the log.
 func (t *Tower) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (Subscription, error) {
 	signer, err := signerOf(teos.SubscriptionInfoMessage(), r.Signature())
 	if err != nil {
@@ -115,7 +122,10 @@ func (t *Tower) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscrip
 			return err
 		}
 		s.Slots, s.Expiry = u.Slots, u.Expiry
-		s.Locators, err = tx.Locators(u.Row)
+		s.Locators, s.Next, err = tx.Locators(u.Row, r.After(), MaxLocators)
+		if len(s.Locators) < MaxLocators {
+			s.Next = 0
+		}
 		return err
 	})
 	return s, err

@@ -754,8 +754,10 @@ func (x *DeleteAppointmentResponse) GetSubscriptionExpiry() uint32 {
 }
 
 type GetSubscriptionInfoRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Signature     []byte                 `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Signature []byte                 `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The next of the page before; 0 for the first page.
+	After         int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -797,13 +799,22 @@ func (x *GetSubscriptionInfoRequest) GetSignature() []byte {
 	return nil
 }
 
+func (x *GetSubscriptionInfoRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
 type GetSubscriptionInfoResponse struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	AvailableSlots     uint32                 `protobuf:"varint,1,opt,name=available_slots,json=availableSlots,proto3" json:"available_slots,omitempty"`
 	SubscriptionExpiry uint32                 `protobuf:"varint,2,opt,name=subscription_expiry,json=subscriptionExpiry,proto3" json:"subscription_expiry,omitempty"`
 	Locators           [][]byte               `protobuf:"bytes,3,rep,name=locators,proto3" json:"locators,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Where the next page begins; 0 if there is none.
+	Next          int64 `protobuf:"varint,4,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSubscriptionInfoResponse) Reset() {
@@ -855,6 +866,13 @@ func (x *GetSubscriptionInfoResponse) GetLocators() [][]byte {
 		return x.Locators
 	}
 	return nil
+}
+
+func (x *GetSubscriptionInfoResponse) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
 }
 
 type GetDialectRequest struct {
@@ -1238,13 +1256,15 @@ const file_vigil_v1_tower_proto_rawDesc = "" +
 	"\x19DeleteAppointmentResponse\x12\x18\n" +
 	"\alocator\x18\x01 \x01(\fR\alocator\x12'\n" +
 	"\x0favailable_slots\x18\x02 \x01(\rR\x0eavailableSlots\x12/\n" +
-	"\x13subscription_expiry\x18\x03 \x01(\rR\x12subscriptionExpiry\":\n" +
+	"\x13subscription_expiry\x18\x03 \x01(\rR\x12subscriptionExpiry\"P\n" +
 	"\x1aGetSubscriptionInfoRequest\x12\x1c\n" +
-	"\tsignature\x18\x01 \x01(\fR\tsignature\"\x93\x01\n" +
+	"\tsignature\x18\x01 \x01(\fR\tsignature\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\"\xa7\x01\n" +
 	"\x1bGetSubscriptionInfoResponse\x12'\n" +
 	"\x0favailable_slots\x18\x01 \x01(\rR\x0eavailableSlots\x12/\n" +
 	"\x13subscription_expiry\x18\x02 \x01(\rR\x12subscriptionExpiry\x12\x1a\n" +
-	"\blocators\x18\x03 \x03(\fR\blocators\",\n" +
+	"\blocators\x18\x03 \x03(\fR\blocators\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\x03R\x04next\",\n" +
 	"\x11GetDialectRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\"A\n" +
 	"\x12GetDialectResponse\x12+\n" +

@@ -50,7 +50,8 @@ type TowerServiceClient interface {
 	// DeleteAppointment ends an appointment that its user wants to be watched no
 	// more, and gives its slots back.
 	DeleteAppointment(ctx context.Context, in *DeleteAppointmentRequest, opts ...grpc.CallOption) (*DeleteAppointmentResponse, error)
-	// GetSubscriptionInfo returns what is left of a subscription.
+	// GetSubscriptionInfo returns what is left of a subscription, and a page of
+	// what it was used for.
 	GetSubscriptionInfo(ctx context.Context, in *GetSubscriptionInfoRequest, opts ...grpc.CallOption) (*GetSubscriptionInfoResponse, error)
 	// GetDialect tells the dialect of a user, for the codes of an error that
 	// was found before the user was authenticated. Unknown users have none.
@@ -154,7 +155,8 @@ type TowerServiceServer interface {
 	// DeleteAppointment ends an appointment that its user wants to be watched no
 	// more, and gives its slots back.
 	DeleteAppointment(context.Context, *DeleteAppointmentRequest) (*DeleteAppointmentResponse, error)
-	// GetSubscriptionInfo returns what is left of a subscription.
+	// GetSubscriptionInfo returns what is left of a subscription, and a page of
+	// what it was used for.
 	GetSubscriptionInfo(context.Context, *GetSubscriptionInfoRequest) (*GetSubscriptionInfoResponse, error)
 	// GetDialect tells the dialect of a user, for the codes of an error that
 	// was found before the user was authenticated. Unknown users have none.

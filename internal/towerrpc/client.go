@@ -20,7 +20,7 @@ import (
 )
 
 // maxMessage bounds a message in bytes: an appointment with the largest blob
-// allowed, or the locators of three million appointments.
+// allowed, or what an operator asks for.
 const maxMessage = 64 << 20
 
 // reconnect is how often a core that is away is looked for: to do so costs next
@@ -108,10 +108,10 @@ func (c *Client) DeleteAppointment(ctx context.Context, r inspector.DeleteAppoin
 	return deletionFromPB(out, r)
 }
 
-// GetSubscriptionInfo asks for a subscription.
+// GetSubscriptionInfo asks for a subscription and a page of its appointments.
 func (c *Client) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (tower.Subscription, error) {
 	signature := r.Signature()
-	out, err := c.tower.GetSubscriptionInfo(ctx, &towerpb.GetSubscriptionInfoRequest{Signature: signature[:]})
+	out, err := c.tower.GetSubscriptionInfo(ctx, &towerpb.GetSubscriptionInfoRequest{Signature: signature[:], After: r.After()})
 	if err != nil {
 		return tower.Subscription{}, fromStatus(err)
 	}

@@ -95,7 +95,7 @@ func deletionFromPB(in *towerpb.DeleteAppointmentResponse, r inspector.DeleteApp
 }
 
 func subscriptionToPB(s tower.Subscription) *towerpb.GetSubscriptionInfoResponse {
-	out := &towerpb.GetSubscriptionInfoResponse{AvailableSlots: s.Slots, SubscriptionExpiry: s.Expiry}
+	out := &towerpb.GetSubscriptionInfoResponse{AvailableSlots: s.Slots, SubscriptionExpiry: s.Expiry, Next: s.Next}
 	for i := range s.Locators {
 		out.Locators = append(out.Locators, s.Locators[i][:])
 	}
@@ -103,7 +103,7 @@ func subscriptionToPB(s tower.Subscription) *towerpb.GetSubscriptionInfoResponse
 }
 
 func subscriptionFromPB(in *towerpb.GetSubscriptionInfoResponse) (tower.Subscription, error) {
-	s := tower.Subscription{Slots: in.GetAvailableSlots(), Expiry: in.GetSubscriptionExpiry()}
+	s := tower.Subscription{Slots: in.GetAvailableSlots(), Expiry: in.GetSubscriptionExpiry(), Next: in.GetNext()}
 	for _, b := range in.GetLocators() {
 		l, err := teos.LocatorFromBytes(b)
 		if err != nil {

@@ -22,6 +22,7 @@ type local struct {
 	stopped bool
 	calls   sync.WaitGroup
 	ended   chan struct{} // closed when calls have to end
+	workers *workers
 }
 
 type localMethod struct {
@@ -30,7 +31,7 @@ type localMethod struct {
 }
 
 func newLocal(guard grpc.UnaryServerInterceptor) *local {
-	return &local{guard: guard, methods: map[string]localMethod{}, ended: make(chan struct{})}
+	return &local{guard: guard, methods: map[string]localMethod{}, ended: make(chan struct{}), workers: newWorkers()}
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
@@ -56,10 +57,10 @@ func (l *local) Invoke(ctx context.Context, name string, request, reply any, _ .
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan result, 1)
-	go func() {
+	l.workers.run(func() {
 		defer l.calls.Done()
 		done <- l.call(ctx, m, request)
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.into(reply)
@@ -101,6 +102,7 @@ func (l *local) stop(ctx context.Context) {
 		close(l.ended)
 		<-done
 	}
+	l.workers.stop()
 }
 
 // result is what a handler returned.

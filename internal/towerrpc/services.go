@@ -76,7 +76,7 @@ func (s *towerService) GetSubscriptionInfo(ctx context.Context, in *towerpb.GetS
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.core.GetSubscriptionInfo(ctx, r)
+	out, err := s.core.GetSubscriptionInfo(ctx, r.From(in.GetAfter()))
 	if err != nil {
 		return nil, err
 	}

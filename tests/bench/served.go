@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,11 +16,12 @@ import (
 // served measures the built tower on a large store.
 func (l *large) served() {
 	l.Helper()
-	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1})
+	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1, "max-subscription": 0})
 	l.settle(t, l.node.Height())
 	l.starts(t)
 	l.tell("4", "resident memory after the start", "%d MiB", memory(t.pid, "VmRSS")/mib)
 	l.tell("4", "get_subscription_info, user with a tenth / with ten", "%s / %s", l.list(t, heavyUser), l.list(t, lightUser))
+	l.idle(t)
 	l.perUser(t)
 	l.leave(t)
 	peak := memory(t.pid, "VmHWM")
@@ -59,6 +62,20 @@ func answers(address string, request []byte) bool {
 	_, err = c.ask(request)
 	var refused *refusal
 	return err == nil || errors.As(err, &refused) && !strings.HasPrefix(refused.status, "HTTP/1.1 5")
+}
+
+// idle waits until the tower has nothing to do: what it builds after a start takes
+// CPU, too, and is no request's.
+func (l *large) idle(t *served) {
+	l.Helper()
+	const longest, little = 2 * time.Minute, 20 * time.Millisecond
+	for start := time.Now(); time.Since(start) < longest; {
+		before := t.cpu()
+		l.pause(time.Second)
+		if t.cpu()-before <= little {
+			return
+		}
+	}
 }
 
 // costs are what requests of one user cost.
@@ -106,39 +123,65 @@ func (l *large) cost(t *served, u user, c *costs) {
 func (l *large) list(t *served, u user) string {
 	l.Helper()
 	start := time.Now()
-	answer, err := t.solo.HTTP().Ask(l.ctx, "get_subscription_info",
-		fmt.Appendf(nil, `{"signature":"%v"}`, teos.Sign(u.key, teos.SubscriptionInfoMessage())))
+	body := fmt.Sprintf(`{"signature":"%v"}`, teos.Sign(u.key, teos.SubscriptionInfoMessage()))
+	req, err := http.NewRequestWithContext(l.ctx, http.MethodPost, "http://"+t.address+"/get_subscription_info", strings.NewReader(body))
+	l.check("make a request", err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	l.check("ask for a subscription", err)
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
 	took := time.Since(start)
-	if err != nil || answer.Status != 200 {
-		return fmt.Sprintf("status %d after %s", answer.Status, short(took))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Sprintf("status %d after %s, %d bytes, %v", resp.StatusCode, short(took), n, err)
 	}
-	return fmt.Sprintf("%s, %d bytes", short(took), len(answer.Body))
+	return fmt.Sprintf("%s, %d bytes", short(took), n)
 }
 
-// patience is for how long the file of the store may stay as large as it was.
-const patience = 30 * time.Second
+const (
+	// patience is for how long the file of the store may get smaller, and still
+	// how long it must stay as it is to be taken for what it ends as.
+	patience = 15 * time.Minute
+	still    = 30 * time.Second
+	// leaveAtOnce is how many appointments go with one block.
+	leaveAtOnce = 5000
+)
 
 // leave lets subscriptions end, with all that they held, while appointments are
 // handed in.
 func (l *large) leave(t *served) {
 	l.Helper()
-	l.say("%d appointments leave", l.size/leaveOf)
-	before := l.diskOf(l.dir)
-	adds := l.addMeanwhile(t, []user{lightUser})
+	n := l.size / leaveOf
+	l.say("%d appointments leave", n)
 	l.node.MineTo(leaveAt - 1)
 	l.settle(t, leaveAt-1)
+	before := l.diskOf(l.dir)
+	adds := l.addMeanwhile(t, []user{lightUser})
 	start := time.Now()
-	l.node.MineTo(leaveAt + 2)
-	l.settle(t, leaveAt+2)
+	for height := leaveAt; height <= leaveAt+1+n/leaveAtOnce; height++ {
+		l.node.MineTo(height)
+		l.settle(t, height)
+	}
 	took := time.Since(start)
 	answers := adds()
-	shrunk := time.Now()
-	for l.diskOf(l.dir) >= before && time.Since(shrunk) < patience {
-		l.pause(time.Second)
-	}
-	after := l.diskOf(l.dir)
-	l.hold("5", fmt.Sprintf("%d appointments end at once: adds meanwhile, longest (and the block)", l.size/leaveOf),
+	after, shrinking := l.shrink()
+	l.hold("5", fmt.Sprintf("%d appointments end in %d blocks: adds meanwhile, longest (and all blocks)", n, n/leaveAtOnce),
 		fmt.Sprintf("%s, %d refused (%s)", short(quantile(answers.took, 1)), answers.refused, short(took)), "none refused", answers.refused == 0)
-	l.hold("5", "the file before and up to 30 s after, service up", fmt.Sprintf("%.1f and %.1f MiB", float64(before)/mib, float64(after)/mib),
-		"less", after < before)
+	l.hold("5", "the file before and after, service up", fmt.Sprintf("%.1f and %.1f MiB, the last of it %s after the last block; %d appointments came meanwhile",
+		float64(before)/mib, float64(after)/mib, short(shrinking), len(answers.took)), "less", after < before)
+}
+
+// shrink waits until the store's file gets no smaller, and says how small it is and
+// how long that took.
+func (l *large) shrink() (size int64, took time.Duration) {
+	l.Helper()
+	start := time.Now()
+	size = l.diskOf(l.dir)
+	for time.Since(start) < min(patience, took+still) {
+		l.pause(time.Second)
+		if now := l.diskOf(l.dir); now < size {
+			size, took = now, time.Since(start)
+		}
+	}
+	return size, took
 }

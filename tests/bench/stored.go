@@ -23,11 +23,13 @@ const (
 	batchSize = 10_000
 	// strangers share what heavy, light and leaving users do not have.
 	strangers = 1000
-	// leavers are users whose subscriptions end at block leaveAt; they hold
-	// one appointment in ten.
-	leavers = 20
-	leaveAt = 400
-	leaveOf = 10
+	// leavers are users whose subscriptions end at block leaveAt. They came
+	// early: they hold every second one of the first fifth of the appointments,
+	// one in ten of all.
+	leavers    = 20
+	leaveAt    = 400
+	leaveEarly = 5
+	leaveOf    = 2 * leaveEarly
 	// heavyOf is which share of all a single user holds: one in ten.
 	heavyOf = 10
 	// few is how many appointments the light user has.
@@ -68,7 +70,7 @@ func (b *bench) schema() string {
 		b.Fatalf("there are no migrations: run this at the repository's root")
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, blobSize, strangers, leavers, leaveAt, leaveOf, heavyOf, few)
+	fmt.Fprintln(sum, blobSize, strangers, leavers, leaveAt, leaveEarly, leaveOf, heavyOf, few)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		b.check("read a migration", err)
@@ -81,7 +83,7 @@ func (b *bench) build(file string, size int) {
 	b.Helper()
 	db, err := store.Open(b.ctx, file)
 	b.check("open a store", err)
-	rows := b.settlers(db)
+	rows := b.settlers(db, size)
 	for done := 0; done < size; done += batchSize {
 		if done%(max(size/20, batchSize)) == 0 {
 			b.say("building a store: %d of %d appointments", done, size)
@@ -118,6 +120,7 @@ func fill(p []byte) {
 
 // settlers are the rows of those who hold the appointments.
 type settlers struct {
+	size              int
 	heavy, light      int64
 	leaving, stranger []int64
 }
@@ -129,14 +132,15 @@ func (s settlers) of(i int) int64 {
 		return s.light
 	case i%heavyOf == 0:
 		return s.heavy
-	case i%leaveOf == 1:
+	case i < s.size/leaveEarly && i%2 == 1:
 		return s.leaving[rand.IntN(len(s.leaving))]
 	}
 	return s.stranger[rand.IntN(len(s.stranger))]
 }
 
-func (b *bench) settlers(db *store.DB) (s settlers) {
+func (b *bench) settlers(db *store.DB, size int) (s settlers) {
 	b.Helper()
+	s.size = size
 	b.check("store users", db.Update(b.ctx, func(tx tower.Tx) (err error) {
 		put := func(id teos.UserID, expiry uint32) (row int64) {
 			if err == nil {

@@ -215,7 +215,7 @@ func (r *rig) consistent(tx tower.Tx, known map[teos.Locator]teos.Appointment, s
 		}
 		filled += teos.Slots(len(a.EncryptedBlob))
 	}
-	list, err := tx.Locators(u.Row)
+	list, _, err := tx.Locators(u.Row, 0, 1_000_000)
 	if err != nil {
 		return err
 	}

@@ -205,7 +205,7 @@ func (r *rig) compareUser(tx tower.Tx, n int) error {
 	}
 	err = errors.Join(differ("dialect", got.Dialect, want.dialect), differ("slots", got.Slots, want.free),
 		differ("start", got.Start, want.start), differ("expiry", got.Expiry, want.expiry))
-	ls, errLocators := tx.Locators(got.Row)
+	ls, _, errLocators := tx.Locators(got.Row, 0, tower.MaxLocators)
 	err = errors.Join(err, errLocators, differ("appointments", len(ls), len(want.kept)))
 	filled := uint64(got.Slots)
 	for _, l := range ls {

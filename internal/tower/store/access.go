@@ -165,12 +165,7 @@ func (t *tx) DropWatched(userRow int64, limit int) (load gatekeeper.Load, err er
 	if err != nil {
 		return load, err
 	}
-	for _, row := range rows {
-		if err := t.DropAppointment(row); err != nil {
-			return load, err
-		}
-	}
-	return load, nil
+	return load, t.dropAppointments(rows)
 }
 
 // DropUser implements tower.AccessStore.

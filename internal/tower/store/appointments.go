@@ -68,6 +68,11 @@ func (t *tx) PutAppointment(a watcher.Appointment) (int64, error) {
 		return a.Row, one(n, err, "update an appointment")
 	}
 	t.memory.locators.add(a.Locator[:])
+	return t.insertAppointment(a)
+}
+
+// insertAppointment inserts one whose locator the sieve has.
+func (t *tx) insertAppointment(a watcher.Appointment) (int64, error) {
 	r, err := t.result(`
 		INSERT INTO appointments (locator, user_id, encrypted_blob, to_self_delay, user_signature, start_block)
 		VALUES (?, ?, ?, ?, ?, ?)`,
@@ -76,14 +81,33 @@ func (t *tx) PutAppointment(a watcher.Appointment) (int64, error) {
 		return 0, fmt.Errorf("insert an appointment: %w", err)
 	}
 	t.grown.appointments++
-	return r.LastInsertId()
+	row, err := r.LastInsertId()
+	t.memory.density.add(row)
+	return row, err
 }
 
 // DropAppointment implements tower.UserStore.
 func (t *tx) DropAppointment(row int64) error {
 	n, err := t.exec("drop an appointment", `DELETE FROM appointments WHERE id = ?`, row)
 	t.grown.appointments -= n
+	t.memory.density.drop(row)
 	return one(n, err, "drop an appointment")
+}
+
+// fewAtOnce is how many appointments are dropped at once behind a savepoint: SQLite
+// keeps what was on each page, again for each statement, in memory.
+const fewAtOnce = 200
+
+func (t *tx) dropAppointments(rows []int64) error {
+	if len(rows) > fewAtOnce && t.batch.kept > 0 {
+		return errAlone
+	}
+	for _, row := range rows {
+		if err := t.DropAppointment(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const selectRows = `SELECT id FROM appointments WHERE locator = ?`
@@ -91,11 +115,8 @@ const selectRows = `SELECT id FROM appointments WHERE locator = ?`
 // RowsAt implements watcher.Store.
 func (t *tx) RowsAt(ls []teos.Locator) ([]int64, error) {
 	var found []int64
-	for i := range ls {
-		if !t.memory.locators.mayHave(ls[i][:]) {
-			continue
-		}
-		err := t.all("match appointments", selectRows, []any{ls[i][:]}, func(rows *sql.Rows) error {
+	for _, l := range t.memory.locators.pass(ls) {
+		err := t.all("match appointments", selectRows, []any{l[:]}, func(rows *sql.Rows) error {
 			var row int64
 			err := rows.Scan(&row)
 			found = append(found, row)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
-	"vigil/internal/teos"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 )
@@ -52,8 +51,12 @@ func (db *DB) keep(ctx context.Context) {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		_ = db.remember(ctx)
+		more, _ := db.gather(ctx)
 		_ = db.giveBack(ctx)
 		_ = db.cut(ctx)
+		if more {
+			continue
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -71,7 +74,8 @@ func (db *DB) remember(ctx context.Context) error {
 		}
 	}
 	if db.locators.wanting() {
-		return db.sift(ctx, &db.locators, locatorKeys)
+		db.density.reset()
+		return db.sift(ctx, &db.locators, db.density.keysAndRows())
 	}
 	return nil
 }
@@ -119,20 +123,6 @@ type keys struct {
 	size        int
 	first       []any
 	scan        func(*sql.Rows, *[]byte) (last []any, err error)
-}
-
-var locatorKeys = keys{
-	count: `SELECT appointments FROM totals`,
-	list: `SELECT locator, user_id FROM appointments WHERE (locator, user_id) > (?, ?)
-		ORDER BY locator, user_id LIMIT ?`,
-	size: teos.LocatorSize, first: []any{[]byte{}, 0},
-	scan: func(rows *sql.Rows, into *[]byte) ([]any, error) {
-		var locator []byte
-		var user int64
-		err := rows.Scan(&locator, &user)
-		*into = append(*into, locator...)
-		return []any{locator, user}, err
-	},
 }
 
 var outputKeys = keys{

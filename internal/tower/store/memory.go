@@ -20,6 +20,7 @@ type memory struct {
 	locators sieve // of all appointments
 	outputs  sieve // that are watched
 	recents  recents
+	density  density // of the appointments' rows
 }
 
 // forget is for when the file was written to behind our back.

@@ -74,7 +74,7 @@ func TestASieveMissesNothing(t *testing.T) {
 			if i%10 == 9 {
 				db.forget()
 			}
-			if err := db.sift(t.Context(), &db.locators, locatorKeys); err != nil {
+			if err := db.sift(t.Context(), &db.locators, db.density.keysAndRows()); err != nil {
 				t.Error(err)
 			}
 		}

@@ -164,8 +164,20 @@ func testAppointments(t *testing.T, s tower.Store) {
 			}
 			equal(t, "appointment", got, want)
 		}
-		ls, err := tx.Locators(alice.Row)
+		ls, last, err := tx.Locators(alice.Row, 0, 9)
 		equal(t, "locators", ls, []teos.Locator{a.Locator, second.Locator})
+		equal(t, "last row", last, second.Row)
+		if err != nil {
+			return err
+		}
+		ls, last, err = tx.Locators(alice.Row, 0, 1)
+		equal(t, "first locator", ls, []teos.Locator{a.Locator})
+		equal(t, "its row", last, a.Row)
+		if err != nil {
+			return err
+		}
+		ls, _, err = tx.Locators(alice.Row, last, 1)
+		equal(t, "locators after it", ls, []teos.Locator{second.Locator})
 		if err != nil {
 			return err
 		}

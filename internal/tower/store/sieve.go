@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/bits-and-blooms/bloom/v3"
+
+	"vigil/internal/teos"
 )
 
 // sieve tells of most keys that are not in a table that they are not, without
@@ -83,6 +85,24 @@ func (s *sieve) mayHave(key []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.filter == nil || s.filter.Test(key)
+}
+
+// pass returns those of some locators that may be in the table. The lock is taken
+// once: to take it for each would keep the processor from looking for the next while
+// it waits for memory.
+func (s *sieve) pass(ls []teos.Locator) []teos.Locator {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.filter == nil {
+		return ls
+	}
+	var may []teos.Locator
+	for i := range ls {
+		if s.filter.Test(ls[i][:]) {
+			may = append(may, ls[i])
+		}
+	}
+	return may
 }
 
 // wanting tells whether a new sieve is needed: there is none, or it is too small.

@@ -47,8 +47,8 @@ const birth = "auto_vacuum(INCREMENTAL)"
 
 const (
 	readers     = 4
-	writerCache = "cache_size(-16000)" // KiB
-	readerCache = "cache_size(-4000)"
+	writerCache = "cache_size(-8000)" // KiB
+	readerCache = "cache_size(-2000)"
 )
 
 // Open opens or creates the store in a file and brings its schema up to date.

@@ -41,10 +41,23 @@ func (b *batch) fail(err error) {
 // Update implements tower.Store. Each function runs on its caller's goroutine
 // when it is its turn, on the transaction that those before it left open, behind
 // a savepoint. Who has nobody waiting behind commits for all.
-func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) (err error) {
-	defer func() { err = named(err) }()
+func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
+	err := db.update(ctx, f, false)
+	if errors.Is(err, errAlone) {
+		err = db.update(ctx, f, true)
+	}
+	return named(err)
+}
+
+// errAlone is what a function fails with that must be the first in its batch.
+var errAlone = errors.New("too much to do behind a savepoint")
+
+func (db *DB) update(ctx context.Context, f func(tower.Tx) error, alone bool) error {
 	if err := db.line.enter(ctx); err != nil {
 		return fmt.Errorf("wait for the other writers: %w", err)
+	}
+	if alone && db.line.batch != nil {
+		db.settle(db.line.batch)
 	}
 	b, err := db.join(ctx)
 	if err != nil {
@@ -160,8 +173,14 @@ func (db *DB) proceed(b *batch) {
 	db.finish(b)
 }
 
-// finish ends the batch, durably or not at all, and gives the turn up.
+// finish ends the batch and gives the turn up.
 func (db *DB) finish(b *batch) {
+	db.settle(b)
+	db.line.exit()
+}
+
+// settle ends the batch, durably or not at all.
+func (db *DB) settle(b *batch) {
 	if b.open && b.err == nil {
 		began := time.Now()
 		if err := db.commit(b); err != nil {
@@ -180,7 +199,6 @@ func (db *DB) finish(b *batch) {
 	}
 	db.line.batch = nil
 	close(b.done)
-	db.line.exit()
 }
 
 // OnCommit sets what is called after each commit with how many functions shared

@@ -113,10 +113,8 @@ func (t *tx) DropExpired(expiry uint32) (appointments, users int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, row := range rows {
-		if err := t.DropAppointment(row); err != nil {
-			return 0, 0, err
-		}
+	if err := t.dropAppointments(rows); err != nil {
+		return 0, 0, err
 	}
 	// Who stays, for a breach or for what is dropped later, has them back.
 	for user, load := range loads {
@@ -147,17 +145,16 @@ func (t *tx) expired(expiry uint32, loads map[int64]gatekeeper.Load) (rows []int
 }
 
 // Locators implements tower.UserStore.
-func (t *tx) Locators(userRow int64) ([]teos.Locator, error) {
-	var ls []teos.Locator
-	err := t.all("list locators", `SELECT locator FROM appointments WHERE user_id = ? ORDER BY id`,
-		[]any{userRow}, func(rows *sql.Rows) error {
+func (t *tx) Locators(userRow, after int64, limit int) (ls []teos.Locator, last int64, err error) {
+	err = t.all("list locators", `SELECT id, locator FROM appointments WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
+		[]any{userRow, after, limit}, func(rows *sql.Rows) error {
 			var b []byte
-			if err := rows.Scan(&b); err != nil {
+			if err := rows.Scan(&last, &b); err != nil {
 				return err
 			}
 			l, err := teos.LocatorFromBytes(b)
 			ls = append(ls, l)
 			return err
 		})
-	return ls, err
+	return ls, last, err
 }

@@ -133,7 +133,7 @@ func CheckSlots(t testing.TB, s tower.Store, user teos.UserID, given uint32) {
 			return err
 		}
 		free = u.Slots
-		ls, err := tx.Locators(u.Row)
+		ls, _, err := tx.Locators(u.Row, 0, 1_000_000)
 		for _, l := range ls {
 			a, err := tx.Appointment(u.Row, l)
 			if err != nil {
