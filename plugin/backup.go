@@ -59,7 +59,7 @@ func (c *core) Backup(ctx context.Context, file, passphrase string) (b operator.
 
 // refused makes an error of the caller's file one that the caller is told.
 func refused(err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) || errors.Is(err, fs.ErrExist) || errors.Is(err, store.ErrRelative) {
+	if errors.Is(err, store.ErrTarget) || errors.Is(err, fs.ErrExist) || errors.Is(err, store.ErrRelative) {
 		return teos.Errorf(teos.WrongType, "%v", err)
 	}
 	return err

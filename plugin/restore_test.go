@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"vigil/internal/operator"
+	"vigil/internal/teos"
 	"vigil/internal/tower"
 	"vigil/internal/tower/store"
 	"vigil/internal/tower/towertest"
@@ -128,6 +129,18 @@ func TestANodesBackupTakesNoPassphrase(t *testing.T) {
 	}
 	if _, err := c.Backup(t.Context(), backup+"2", ""); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A backup that can't be written is the caller's to mend, by its name, and not a
+// tower that is away.
+func TestABackupThatFailsNamesItsFile(t *testing.T) {
+	c, backup, _ := backedUp(t, "")
+	for _, file := range []string{filepath.Join(t.TempDir(), "no", "directory"), filepath.Join(backup, "below")} {
+		_, err := c.Backup(t.Context(), file, "")
+		if e := teos.AsError(err); e.Cause != teos.WrongType || !strings.Contains(e.Text, file) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
