@@ -13,6 +13,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"vigil/internal/operator"
 	"vigil/internal/teos"
 	"vigil/internal/tower/store"
 )
@@ -25,7 +26,7 @@ For a tower in a node, name the data directory of the plugin:
 
 func restoreOptions() []option {
 	list := pick("data-dir")
-	return append(list, option{name: "passphrase", file: true,
+	return append(list, option{name: "passphrase", file: true, filled: true,
 		help: "File with the passphrase that the key was sealed with, or - for standard input."})
 }
 
@@ -42,15 +43,17 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("name the backup: see `vigil restore --help`")
 	}
 	b := restoring{file: r["from"]}
-	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
-		return err
-	}
 	if r["passphrase"] != "" {
 		text, err := readFile(r["passphrase"])
 		if err != nil {
 			return err
 		}
-		b.passphrase = strings.TrimRight(text, "\r\n")
+		if b.passphrase, err = operator.Secret("passphrase", text); err != nil {
+			return err
+		}
+	}
+	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
+		return err
 	}
 	r["network"] = b.Network
 	if b.dir, err = dataDir(r); err != nil {
