@@ -57,8 +57,8 @@ func (p *partial) Close() error {
 	return err
 }
 
-// complete makes a copy one file without a log beside it, adds the extra, and
-// brings it to the disk.
+// complete makes a copy one file without a log beside it, adds the extra and the
+// digest, and brings it to the disk.
 func (p *partial) complete(ctx context.Context, extra map[string][]byte) error {
 	db, err := open(p.name, "immediate", 1, nil)
 	if err != nil {
@@ -69,6 +69,7 @@ func (p *partial) complete(ctx context.Context, extra map[string][]byte) error {
 		`PRAGMA locking_mode = EXCLUSIVE`, // first: so no shared memory is made, a file on a disk that may be full
 		`PRAGMA journal_mode = DELETE`,
 		`PRAGMA synchronous = FULL`,
+		`DROP TABLE IF EXISTS backup`, // the store may be a backup that was put there by hand
 		`CREATE TABLE backup (name TEXT PRIMARY KEY, value BLOB NOT NULL)`,
 	} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -80,7 +81,13 @@ func (p *partial) complete(ctx context.Context, extra map[string][]byte) error {
 			return err
 		}
 	}
-	return errors.Join(db.Close(), p.copy.Sync())
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := seal(ctx, p.copy); err != nil {
+		return err
+	}
+	return p.copy.Sync()
 }
 
 const partEnding = ".part"
