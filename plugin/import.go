@@ -185,7 +185,7 @@ func (m *move) sameKey() error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	key, err := loadKey(path)
+	key, err := readKey(path)
 	if err == nil && !key.Key.Equals(&m.from.Key.Key) {
 		err = fmt.Errorf("%w (%s)", errOtherKey, path)
 	}

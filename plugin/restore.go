@@ -55,6 +55,9 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
 		return err
 	}
+	if err := b.somebodys(); err != nil {
+		return err
+	}
 	r["network"] = b.Network
 	if b.dir, err = dataDir(r); err != nil {
 		return err
@@ -67,9 +70,22 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 
 type restoring struct {
 	store.Copy
+	id                    teos.UserID // the tower's
 	file, dir, passphrase string
 	keys                  []string // that were restored
 	hasKey                bool
+}
+
+// somebodys makes sure that a backup is of a tower, on a chain that there is: both
+// are about to name files.
+func (b *restoring) somebodys() (err error) {
+	if name := canonical(b.Network); name == "" || name != b.Network {
+		return fmt.Errorf("%s: %w: it is of no network: %.40q", b.file, store.ErrNoBackup, b.Network)
+	}
+	if b.id, err = teos.ParseUserID(b.TowerID); err != nil || b.id.String() != b.TowerID {
+		return fmt.Errorf("%s: %w: it is of no tower: %.80q", b.file, store.ErrNoBackup, b.TowerID)
+	}
+	return nil
 }
 
 func (b *restoring) path(name string) string { return filepath.Join(b.dir, name) }
@@ -102,11 +118,7 @@ func (b *restoring) run(ctx context.Context) error {
 		}
 	}
 	d := daemon{settings: settings{dataDir: b.dir}, log: slog.New(slog.DiscardHandler)}
-	id, err := teos.ParseUserID(b.TowerID)
-	if err != nil {
-		return err
-	}
-	d.mark(id)
+	d.mark(b.id)
 	return nil
 }
 
@@ -167,7 +179,7 @@ func (b *restoring) sameKey(restored []byte) error {
 		keys = append(keys, key)
 	}
 	if _, err := os.Stat(b.path(keyFile)); err == nil {
-		key, err := loadKey(b.path(keyFile))
+		key, err := readKey(b.path(keyFile))
 		if err != nil {
 			return err
 		}
@@ -197,7 +209,7 @@ func (b *restoring) tell(out io.Writer) error {
 	say := func(format string, args ...any) { text = fmt.Appendf(text, format+"\n", args...) }
 	say("restored     %s", b.path(storeFile))
 	say("tower        %s", b.TowerID)
-	say("network      %s", b.Network)
+	say("network      %s", directoryOf(b.Network))
 	say("users        %d", b.Users)
 	say("appointments %d", b.Appointments)
 	say("height       %d", b.Height)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -59,7 +58,7 @@ func runStandalone(ctx context.Context, s settings) error {
 	d := &daemon{
 		settings: s, log: log, source: node, poll: pollBitcoind, tryOut: node.TestAccept,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
-			return loadKey(filepath.Join(s.dataDir, keyFile))
+			return ownKey(s.dataDir)
 		},
 		hints: zmqHints(s.zmq, log),
 		ready: func(*towerrpc.Client) {},
