@@ -171,7 +171,7 @@ func TestABackupThatIsNobodysIsRefused(t *testing.T) {
 			return err
 		})
 		backup, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "new")
-		if err := c.daemon.store.Backup(t.Context(), backup, nil); err != nil {
+		if _, err := c.daemon.store.Backup(t.Context(), backup, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{{backup}, {backup, "--data-dir", dir}} {

@@ -27,27 +27,31 @@ var ErrRelative = errors.New("name an absolute path: the tower does not run in y
 // Backup writes a copy of the store, as it is now, to a new file, and beside the
 // store's tables one that holds extra. It never overwrites a file. Nobody
 // waits for it: the copy is of one snapshot, taken in small steps, and what is
-// written meanwhile waits in the write-ahead log. What fails at the file or its
-// disk is an ErrTarget, and leaves nothing.
-func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) (err error) {
+// written meanwhile waits in the write-ahead log. It gets its name once it was read
+// back and found good. What fails at the file or its disk is an ErrTarget, and
+// leaves nothing.
+func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) (c Copy, err error) {
 	if !filepath.IsAbs(file) {
-		return fmt.Errorf("%s: %w", file, ErrRelative)
+		return c, fmt.Errorf("%s: %w", file, ErrRelative)
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s: %w", file, os.ErrExist)
+		return c, fmt.Errorf("%s: %w", file, os.ErrExist)
 	}
 	p, err := newPartial(file)
 	if err != nil {
-		return atTarget(ctx, file, err)
+		return c, atTarget(ctx, file, err)
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	if err := db.copyTo(ctx, p); err != nil {
-		return err
+		return c, err
 	}
 	if err := p.complete(ctx, extra); err != nil {
-		return atTarget(ctx, file, err)
+		return c, atTarget(ctx, file, err)
 	}
-	return atTarget(ctx, file, publish(p.name, file))
+	if c, err = readCopy(ctx, p.name); err != nil {
+		return c, atTarget(ctx, file, err)
+	}
+	return c, atTarget(ctx, file, publish(p.name, file))
 }
 
 // copyTo copies a snapshot.

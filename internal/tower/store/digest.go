@@ -38,17 +38,17 @@ func seal(ctx context.Context, f *os.File) error {
 }
 
 // unsealed copies a backup without its end, and fails where it is not what was
-// sealed. What was copied is worth nothing then.
+// sealed: what was copied is worth nothing then.
 func unsealed(ctx context.Context, to io.Writer, f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	size := info.Size() - trailerSize
-	end := make([]byte, trailerSize)
 	if size < 0 {
 		return errNoDigest
 	}
+	end := make([]byte, trailerSize)
 	if _, err := f.ReadAt(end, size); err != nil {
 		return err
 	}

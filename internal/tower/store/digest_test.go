@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"vigil/internal/tower"
@@ -28,7 +29,7 @@ func packed(t *testing.T) (file string, whole []byte) {
 	})
 	fill(t, db, 0, 20)
 	file = filepath.Join(t.TempDir(), "backup")
-	if err := db.Backup(t.Context(), file, map[string][]byte{"old": {1}}); err != nil {
+	if _, err := db.Backup(t.Context(), file, map[string][]byte{"old": {1}}); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(file)
@@ -78,7 +79,7 @@ func TestABackupWithAnyBitChangedIsRefused(t *testing.T) {
 
 func TestABackupOfAnotherLengthIsRefused(t *testing.T) {
 	_, whole := packed(t)
-	for _, less := range []int{1, 2, 63, 64, 88, 89, 511, 4096, 4096 + 88, len(whole) - 1} {
+	for _, less := range []int{1, 2, 63, 64, 87, 88, 511, 4096, 4096 + 87, len(whole) - 1} {
 		refusedBackup(t, strconv.Itoa(less)+" bytes less", whole[:len(whole)-less])
 	}
 	refusedBackup(t, "a byte more", append(bytes.Clone(whole), '\n'))
@@ -99,6 +100,10 @@ func TestABackupIsSQLiteAndItsDigest(t *testing.T) {
 	if want := "\nvigil backup, sha256 " + hex.EncodeToString(sum[:]) + "\n"; string(end) != want {
 		t.Errorf("it ends in %q, want %q", end, want)
 	}
+	docs, err := os.ReadFile("../../../docs/keeping.md")
+	if want := fmt.Sprintf("head -c -%d BACKUP | sha256sum; tail -c %[1]d BACKUP", len(end)); err != nil || !strings.Contains(string(docs), want) {
+		t.Errorf("docs/keeping.md does not say %q (%v)", want, err)
+	}
 	// As a store, too: put in the place of one by hand, it works and can grow.
 	db := towertest.Open(t, file)
 	fill(t, db, 100, 200)
@@ -110,7 +115,7 @@ func TestABackupIsSQLiteAndItsDigest(t *testing.T) {
 		return err
 	})
 	again := filepath.Join(t.TempDir(), "again")
-	if err := db.Backup(t.Context(), again, map[string][]byte{"new": []byte("x")}); err != nil {
+	if _, err := db.Backup(t.Context(), again, map[string][]byte{"new": []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := store.ReadBackup(t.Context(), again); err != nil || len(c.Extra) != 1 || c.Appointments != 120 {

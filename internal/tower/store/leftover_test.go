@@ -48,7 +48,7 @@ func TestLeftoversOfTheSameNameAreRemoved(t *testing.T) {
 	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Backup(t.Context(), filepath.Join(dir, "b"), nil); err != nil {
+	if _, err := db.Backup(t.Context(), filepath.Join(dir, "b"), nil); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, dir, ".b.55.part", ".b.8.part", ".b.9.part", ".b.x.part", ".bb.123.part", "b")
@@ -82,7 +82,7 @@ func TestWhatAKilledBackupLeavesIsRemoved(t *testing.T) {
 		return parts()
 	})
 	_ = os.Remove(to)
-	if err := db.Backup(t.Context(), to, nil); err != nil {
+	if _, err := db.Backup(t.Context(), to, nil); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, dir, "b")
@@ -91,7 +91,7 @@ func TestWhatAKilledBackupLeavesIsRemoved(t *testing.T) {
 func backUpForever(t *testing.T, from, to string) {
 	db, err := store.Open(t.Context(), from)
 	for err == nil {
-		if err = db.Backup(t.Context(), to, nil); err == nil {
+		if _, err = db.Backup(t.Context(), to, nil); err == nil {
 			err = os.Remove(to)
 		}
 	}

@@ -15,6 +15,8 @@ var ErrNoBackup = errors.New("not a backup of vigil, or a damaged one")
 
 // Copy is a backup that was checked.
 type Copy struct {
+	// Bytes is the file's size.
+	Bytes int64
 	// TowerID and Network are whose it is.
 	TowerID, Network string
 	// Height is the last block that was processed when it was made.
@@ -35,6 +37,16 @@ func ReadBackup(ctx context.Context, file string) (c Copy, err error) {
 	if err := unsealed(ctx, io.Discard, f); err != nil {
 		return c, noBackup(file, err)
 	}
+	return readCopy(ctx, file)
+}
+
+// readCopy checks all of a backup but its digest.
+func readCopy(ctx context.Context, file string) (c Copy, err error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return c, err
+	}
+	c.Bytes = info.Size()
 	db, err := sql.Open("sqlite", dsn(file, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}}))
 	if err != nil {
 		return c, err

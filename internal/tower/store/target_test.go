@@ -48,7 +48,7 @@ func TestABackupHasTheNameThatItWasGiven(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(dir, name)
-		if err := db.Backup(t.Context(), file, nil); err != nil {
+		if _, err := db.Backup(t.Context(), file, nil); err != nil {
 			t.Errorf("%q: %v", name, err)
 			continue
 		}
@@ -100,7 +100,7 @@ func TestAFullTargetIsNotTheStoresFault(t *testing.T) {
 	db, _ := claimed(t)
 	fill(t, db, 0, 50)
 	whole := filepath.Join(t.TempDir(), "whole")
-	if err := db.Backup(t.Context(), whole, nil); err != nil {
+	if _, err := db.Backup(t.Context(), whole, nil); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(whole)
@@ -111,7 +111,7 @@ func TestAFullTargetIsNotTheStoresFault(t *testing.T) {
 	for pages := info.Size() / 4096; pages > 1; pages -= 3 {
 		dir := smallDisk(t, fmt.Sprintf("%dk", pages*4))
 		file := filepath.Join(dir, "backup")
-		if err := db.Backup(t.Context(), file, nil); err != nil {
+		if _, err := db.Backup(t.Context(), file, nil); err != nil {
 			failed++
 			notTheStore(t, err, file)
 			if !strings.Contains(err.Error(), "full") && !strings.Contains(err.Error(), "no space") {
@@ -128,7 +128,7 @@ func TestAFullTargetIsNotTheStoresFault(t *testing.T) {
 func TestATargetThatCanNotBeWrittenIsNamed(t *testing.T) {
 	db, _ := claimed(t)
 	none := filepath.Join(t.TempDir(), "no", "directory")
-	err := db.Backup(t.Context(), none, nil)
+	_, err := db.Backup(t.Context(), none, nil)
 	notTheStore(t, err, none)
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -138,11 +138,13 @@ func TestATargetThatCanNotBeWrittenIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	below := filepath.Join(file, "backup")
-	notTheStore(t, db.Backup(t.Context(), below, nil), below)
+	_, err = db.Backup(t.Context(), below, nil)
+	notTheStore(t, err, below)
 	dir := smallDisk(t, "1m")
 	if out, err := exec.Command("mount", "-o", "remount,ro", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	onIt := filepath.Join(dir, "backup")
-	notTheStore(t, db.Backup(t.Context(), onIt, nil), onIt)
+	_, err = db.Backup(t.Context(), onIt, nil)
+	notTheStore(t, err, onIt)
 }
