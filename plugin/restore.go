@@ -114,7 +114,8 @@ func (b *restoring) run(ctx context.Context) error {
 	}
 	for _, name := range backupKeys {
 		if err := b.putKey(name, keys[name]); err != nil {
-			return err
+			// Nobody has used it yet, and it would be in the next one's way.
+			return errors.Join(err, os.Remove(b.path(storeFile)))
 		}
 	}
 	d := daemon{settings: settings{dataDir: b.dir}, log: slog.New(slog.DiscardHandler)}

@@ -211,3 +211,27 @@ func TestNoKeyIsMadeWhereATowerWas(t *testing.T) {
 		}
 	}
 }
+
+// A restore that can't write the key takes the store back: else the next one would
+// find a store in its way.
+func TestARestoreIsWholeOrNone(t *testing.T) {
+	cheap(t)
+	_, backup, _ := backedUp(t, "a passphrase")
+	dir, pass := t.TempDir(), filepath.Join(t.TempDir(), "pass")
+	inTheWay := filepath.Join(dir, keyFile+".new")
+	if err := errors.Join(os.Mkdir(inTheWay, 0o700), os.WriteFile(pass, []byte("a passphrase"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); err == nil || !strings.Contains(err.Error(), inTheWay) {
+		t.Errorf("got %v", err)
+	}
+	if exists(filepath.Join(dir, storeFile)) {
+		t.Error("a store without its key")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); err != nil {
+		t.Error(err)
+	}
+}

@@ -141,3 +141,22 @@ func TestARestoredStoreHasNoTrailer(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(content), err)
 	}
 }
+
+func TestARestoreOnAFullDiskLeavesNothing(t *testing.T) {
+	file, whole := packed(t)
+	failed := 0
+	for pages := len(whole)/4096 + 2; pages > 1; pages -= 3 {
+		dir := smallDisk(t, fmt.Sprintf("%dk", pages*4))
+		restored := filepath.Join(dir, "restored")
+		if err := store.Restore(t.Context(), file, restored); err != nil {
+			failed++
+			if !strings.Contains(err.Error(), restored) || errors.Is(err, store.ErrNoBackup) {
+				t.Errorf("got %v", err)
+			}
+			alone(t, dir)
+		}
+	}
+	if failed < 10 {
+		t.Errorf("only %d failed", failed)
+	}
+}

@@ -111,15 +111,20 @@ func Restore(ctx context.Context, backup, file string) (err error) {
 	if err := copyStore(ctx, backup, part); err != nil {
 		return err
 	}
+	if err := dropExtra(ctx, part); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return publish(part, file)
+}
+
+// dropExtra makes a store of a backup's copy.
+func dropExtra(ctx context.Context, part string) error {
 	db, err := open(part, "immediate", 1, []string{"synchronous(FULL)"})
 	if err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `DROP TABLE backup`)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	return publish(part, file)
+	return errors.Join(err, db.Close())
 }
 
 // copyStore copies what is the store in a backup.
