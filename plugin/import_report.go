@@ -62,7 +62,7 @@ func (m *move) tell(ctx context.Context, a tower.Adopted) error {
 	if a.TakenBack {
 		r.say("", "it had been further: those blocks are processed again, for what is new")
 	}
-	left := m.left()
+	left := m.left(users, appointments)
 	if m.dry {
 		r.line("This was a dry run: nothing was kept.")
 	} else {
@@ -101,13 +101,13 @@ func (m *move) tellOddities(r *report) {
 	}
 }
 
-// left is errLeft where rows were left behind.
-func (m *move) left() error {
+// left is errLeft where rows were left behind, of so many.
+func (m *move) left(users, appointments int) error {
 	if m.from.LeftUsers+m.from.LeftAppointments == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d users and %d appointments were left behind, each under NOT TAKEN with why; this tower does not watch them",
-		errLeft, m.from.LeftUsers, m.from.LeftAppointments)
+	return fmt.Errorf("%w: left behind are %d of %d users and %d of %d appointments, under NOT TAKEN with why; this tower does not watch them",
+		errLeft, m.from.LeftUsers, users, m.from.LeftAppointments, appointments)
 }
 
 // report is text in two columns.

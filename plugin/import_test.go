@@ -190,7 +190,7 @@ func TestAnImportThatLeavesPromisesSaysSo(t *testing.T) {
 			args = append(args, more)
 		}
 		out, err := importTeos(t, args...)
-		if !errors.Is(err, errLeft) || !strings.Contains(err.Error(), "8 appointments") {
+		if !errors.Is(err, errLeft) || !strings.Contains(err.Error(), "0 of 3 users and 8 of 8 appointments") {
 			t.Errorf("%v: %v", args, err)
 		}
 		if strings.Count(out, "NOT TAKEN") != 8 || strings.Contains(out, "Now run") {
