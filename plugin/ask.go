@@ -33,11 +33,15 @@ func askCommand(ctx context.Context, m operator.Method, args []string, out io.Wr
 	if err != nil {
 		return err
 	}
+	file, err := target(m, r)
+	if err != nil {
+		return err
+	}
 	answer, err := ask(ctx, r, m, params)
 	if err != nil {
 		return err
 	}
-	return printAnswer(m, r, answer, out)
+	return errors.Join(printAnswer(m, r, answer, out), written(file, answer))
 }
 
 func printAnswer(m operator.Method, r raw, answer json.RawMessage, out io.Writer) error {
@@ -80,7 +84,7 @@ var jsonOption = option{name: "json", toggle: true, help: "Print the JSON docume
 func questionFlags(m operator.Method) []option {
 	var list []option
 	for _, p := range m.Params {
-		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About, values: p.Values, file: p.File || p.Path})
+		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About, values: p.Values, file: p.File || p.Path, filled: p.File})
 	}
 	where := pick("network", "data-dir")
 	where[1].help = "The tower's data directory. Default: that of `vigil tower`, ~/.vigil/NETWORK, else that of the plugin, ~/.lightning/NETWORK/vigil."
@@ -91,19 +95,22 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 	given := map[string]string{}
 	for _, p := range m.Params {
 		value := r[p.Name]
-		if p.File && value != "" {
+		if value == "" {
+			continue
+		}
+		switch {
+		case p.File:
 			content, err := readFile(value)
 			if err != nil {
 				return nil, err
 			}
 			value = content
-		}
-		if p.Path && value != "" {
-			absolute, err := filepath.Abs(value)
+		case p.Path:
+			name, err := absolute(value)
 			if err != nil {
 				return nil, err
 			}
-			value = absolute
+			value = name
 		}
 		given[p.Name] = value
 	}
@@ -115,10 +122,13 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 	return params, err
 }
 
-// readFile reads a file, or with "-" what is on standard input.
+// readFile reads a file, or with "-" what is on standard input. That it is empty is
+// an error: whatever was to write it has failed.
 func readFile(name string) (string, error) {
 	in := io.Reader(os.Stdin)
-	if name != "-" {
+	if name == "-" {
+		name = "standard input"
+	} else {
 		file, err := os.Open(name)
 		if err != nil {
 			return "", err
@@ -127,7 +137,11 @@ func readFile(name string) (string, error) {
 		in = file
 	}
 	content, err := io.ReadAll(io.LimitReader(in, maxFile+1))
-	if err == nil && len(content) > maxFile {
+	switch {
+	case err != nil:
+	case len(content) == 0:
+		err = fmt.Errorf("%s is empty", name)
+	case len(content) > maxFile:
 		err = fmt.Errorf("%s has more than %d bytes", name, maxFile)
 	}
 	return string(content), err

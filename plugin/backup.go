@@ -51,33 +51,23 @@ func (c *core) Backup(ctx context.Context, file, passphrase string) (b operator.
 			return b, err
 		}
 	}
-	if err := d.store.Backup(ctx, file, extra); err != nil {
+	if b.Storage, err = c.Storage(ctx); err != nil {
+		return b, err
+	}
+	written, err := d.store.Backup(ctx, file, extra)
+	if err != nil {
 		return b, refused(err)
 	}
-	return c.described(ctx, b)
+	b.Bytes, b.Height, b.Users, b.Appointments = written.Bytes, written.Height, written.Users, written.Appointments
+	return b, nil
 }
 
 // refused makes an error of the caller's file one that the caller is told.
 func refused(err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) || errors.Is(err, fs.ErrExist) || errors.Is(err, store.ErrRelative) {
+	if errors.Is(err, store.ErrTarget) || errors.Is(err, fs.ErrExist) || errors.Is(err, store.ErrRelative) {
 		return teos.Errorf(teos.WrongType, "%v", err)
 	}
 	return err
-}
-
-// described tells what a backup holds, from the backup itself.
-func (c *core) described(ctx context.Context, b operator.Backup) (operator.Backup, error) {
-	written, err := store.ReadBackup(ctx, b.File)
-	if err != nil {
-		return b, err
-	}
-	info, err := os.Stat(b.File)
-	if err != nil {
-		return b, err
-	}
-	b.Bytes, b.Height, b.Users, b.Appointments = info.Size(), written.Height, written.Users, written.Appointments
-	b.Storage, err = c.Storage(ctx)
-	return b, err
 }
 
 // Storage tells how much room the store takes.

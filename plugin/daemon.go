@@ -80,12 +80,12 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer unlock()
+	if err := d.missing(); err != nil {
+		return err
+	}
 	key, err := d.key(ctx)
 	if err != nil {
 		return fmt.Errorf("get the tower's key: %w", err)
-	}
-	if err := d.missing(); err != nil {
-		return err
 	}
 	db, err := store.Open(ctx, d.path(storeFile))
 	if err != nil {

@@ -23,6 +23,9 @@ func parseFlags(command, about string, args []string, list []option, positional 
 	set.SetOutput(io.Discard)
 	for _, o := range list {
 		take := func(value string) error {
+			if o.filled && value == "" {
+				return fmt.Errorf("--%s needs the name of a file", o.name)
+			}
 			r[o.name] = value
 			return nil
 		}

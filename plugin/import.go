@@ -24,7 +24,8 @@ Users, appointments, breaches that are being answered, and the tower's key come
 to the data directory; then start ` + "`vigil tower`" + ` where the clients
 expect the tower, with the same address and port.
 
-Run again, it takes what is new only.`
+Run again, it takes what is new only. The exit status is 1, too, where all else
+was taken and some rows could not be kept: the last line says how many.`
 
 // importBack is how many blocks before the last one that the other tower processed
 // this one goes on: what befell the breaches that it still answers lies after
@@ -85,13 +86,13 @@ type move struct {
 
 func (m *move) resolve(r raw) (err error) {
 	if r["network"] == "" {
-		r["network"] = m.from.Network
+		r["network"] = directoryOf(m.from.Network)
 	}
 	if m.network = canonical(r["network"]); m.network == "" {
 		return errors.New("which chain is it of? Say --network bitcoin, testnet, signet or regtest (the directory's name tells nothing)")
 	}
 	if m.from.Network != "" && m.from.Network != m.network {
-		return fmt.Errorf("%w: the directory's name says %s, --network says %s", errOtherNetwork, m.from.Network, m.network)
+		return fmt.Errorf("%w: the directory's name says %s, --network says %s", errOtherNetwork, directoryOf(m.from.Network), r["network"])
 	}
 	if m.dir, err = dataDir(r); err != nil {
 		return err
@@ -185,7 +186,7 @@ func (m *move) sameKey() error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	key, err := loadKey(path)
+	key, err := readKey(path)
 	if err == nil && !key.Key.Equals(&m.from.Key.Key) {
 		err = fmt.Errorf("%w (%s)", errOtherKey, path)
 	}
@@ -218,7 +219,7 @@ func (m *move) base(ctx context.Context) (base chain.Header, err error) {
 		return base, err
 	}
 	if tip.Network != m.network {
-		return base, fmt.Errorf("%w: %q instead of %q", chain.ErrWrongNetwork, tip.Network, m.network)
+		return base, fmt.Errorf("%w: bitcoind is on %s, the import is of %s", chain.ErrWrongNetwork, directoryOf(tip.Network), directoryOf(m.network))
 	}
 	height := m.from.Greatest
 	if m.from.LastBlock != nil {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,5 +157,68 @@ func TestAnImportIsRefused(t *testing.T) {
 		if out, err := importTeos(t, args...); !errors.Is(err, c.want) {
 			t.Errorf("%s: %s, %v", name, out, err)
 		}
+	}
+}
+
+// spoilt is such a directory, in which no appointment's signature can be read.
+func spoilt(t *testing.T) (dir string) {
+	t.Helper()
+	dir = teosDir(t)
+	file := filepath.Join(dir, "regtest", "teos_db.sql3")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := regexp.MustCompile(`[a-km-uw-z13-9]{104}`)
+	for _, at := range signature.FindAllIndex(content, -1) {
+		content[at[0]] = '!'
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// What is left behind is said last, and by the exit status: a script that goes on
+// would start a tower that does not keep every promise.
+func TestAnImportThatLeavesPromisesSaysSo(t *testing.T) {
+	from, dir := spoilt(t), filepath.Join(t.TempDir(), "vigil")
+	node := chainOf(t, "regtest", 250)
+	for _, more := range []string{"--dry-run", "", ""} {
+		args := []string{from, "--data-dir", dir, "--bitcoind", node}
+		if more != "" {
+			args = append(args, more)
+		}
+		out, err := importTeos(t, args...)
+		if !errors.Is(err, errLeft) || !strings.Contains(err.Error(), "0 of 3 users and 8 of 8 appointments") {
+			t.Errorf("%v: %v", args, err)
+		}
+		if strings.Count(out, "NOT TAKEN") != 8 || strings.Contains(out, "Now run") {
+			t.Errorf("%v: %s", args, out)
+		}
+		if exists(filepath.Join(dir, keyFile)) != (more == "") {
+			t.Errorf("%v: the key is there: %v", args, more != "")
+		}
+	}
+}
+
+func TestTheReportOfAnImportIsAligned(t *testing.T) {
+	out, err := importTeos(t, teosDir(t), "--data-dir", t.TempDir(), "--bitcoind", chainOf(t, "regtest", 250), "--dry-run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	for _, line := range lines[:len(lines)-1] {
+		if len(line) < 14 || line[12] != ' ' || line[13] == ' ' {
+			t.Errorf("not aligned: %q", line)
+		}
+	}
+}
+
+// A chain is called as the user called it.
+func TestANetworkIsNamedAsItWasTyped(t *testing.T) {
+	_, err := importTeos(t, teosDir(t), "--data-dir", t.TempDir(), "--bitcoind", chainOf(t, "regtest", 250), "--network", "mainnet")
+	if !errors.Is(err, errOtherNetwork) || !strings.Contains(err.Error(), "--network says mainnet") || !strings.Contains(err.Error(), "regtest") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -16,13 +16,38 @@ import (
 // errKey says that a file or a secret holds no key.
 var errKey = errors.New("not a private key: 32 bytes of hex, from 1 to the order of secp256k1 less 1")
 
+// errNoKey says that a tower's key is gone. A new one in its place would be that of
+// another tower, and in the way of the right one.
+var errNoKey = errors.New("the tower's key is gone, and another key is another tower: put the file back, " +
+	"from your copy or by `vigil restore --passphrase` into an empty directory; to begin a new tower, name another --data-dir")
+
+// ownKey reads the key of the tower in a directory, and creates it where there has
+// been no tower yet.
+func ownKey(dir string) (*btcec.PrivateKey, error) {
+	path := filepath.Join(dir, keyFile)
+	if exists(path) {
+		return readKey(path)
+	}
+	store, err := os.Stat(filepath.Join(dir, storeFile))
+	if exists(filepath.Join(dir, markFile)) || err == nil && store.Size() > 0 {
+		return nil, fmt.Errorf("%w (%s)", errNoKey, path)
+	}
+	return loadKey(path)
+}
+
 // loadKey reads the tower's key from a file, which it creates once, for this
 // user only. The key is the tower's identity: its users know the tower by it.
 func loadKey(path string) (*btcec.PrivateKey, error) {
-	text, err := os.ReadFile(path)
+	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return createKey(path)
 	}
+	return key, err
+}
+
+// readKey reads a key that must be there.
+func readKey(path string) (*btcec.PrivateKey, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

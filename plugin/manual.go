@@ -31,7 +31,7 @@ const (
 		"Take the options out of the configuration before you remove the plugin: lightningd does not start with an option that no plugin knows."
 	manualCommands = "Those that ask or tell a tower something find it by --data-dir or --network. They print text for people; with --json, what lightning-cli prints."
 	manualOptions  = "Of vigil tower; none is required. In a file named by --conf they stand as name=value, one a line."
-	manualStatus   = "0, or 1 with the reason on standard error. What checks something (selftest, verify) ends with 1 where it is not in order."
+	manualStatus   = "0, or 1 with the reason on standard error. What checks something (selftest, verify) ends with 1 where it is not in order; import-teos, where it took all that it could and something was left behind; backup, where its caller does not see the file."
 )
 
 func (m *manual) write() {

@@ -15,6 +15,9 @@ type option struct {
 	// it is the name of a file or a directory. Shells complete them.
 	values []string
 	file   bool
+	// filled says that it must not be given empty: a variable that is not set
+	// must not pass for an option that was left out.
+	filled bool
 	// only is where the option is offered: "" for everywhere.
 	only door
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"vigil/internal/operator"
 	"vigil/internal/teos"
 	"vigil/internal/tower/store"
 )
@@ -25,7 +26,7 @@ For a tower in a node, name the data directory of the plugin:
 
 func restoreOptions() []option {
 	list := pick("data-dir")
-	return append(list, option{name: "passphrase", file: true,
+	return append(list, option{name: "passphrase", file: true, filled: true,
 		help: "File with the passphrase that the key was sealed with, or - for standard input."})
 }
 
@@ -42,15 +43,20 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("name the backup: see `vigil restore --help`")
 	}
 	b := restoring{file: r["from"]}
-	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
-		return err
-	}
 	if r["passphrase"] != "" {
 		text, err := readFile(r["passphrase"])
 		if err != nil {
 			return err
 		}
-		b.passphrase = strings.TrimRight(text, "\r\n")
+		if b.passphrase, err = operator.Secret("passphrase", text); err != nil {
+			return err
+		}
+	}
+	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
+		return err
+	}
+	if err := b.somebodys(); err != nil {
+		return err
 	}
 	r["network"] = b.Network
 	if b.dir, err = dataDir(r); err != nil {
@@ -64,9 +70,22 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 
 type restoring struct {
 	store.Copy
+	id                    teos.UserID // the tower's
 	file, dir, passphrase string
 	keys                  []string // that were restored
 	hasKey                bool
+}
+
+// somebodys makes sure that a backup is of a tower, on a chain that there is: both
+// are about to name files.
+func (b *restoring) somebodys() (err error) {
+	if name := canonical(b.Network); name == "" || name != b.Network {
+		return fmt.Errorf("%s: %w: it is of no network: %.40q", b.file, store.ErrNoBackup, b.Network)
+	}
+	if b.id, err = teos.ParseUserID(b.TowerID); err != nil || b.id.String() != b.TowerID {
+		return fmt.Errorf("%s: %w: it is of no tower: %.80q", b.file, store.ErrNoBackup, b.TowerID)
+	}
+	return nil
 }
 
 func (b *restoring) path(name string) string { return filepath.Join(b.dir, name) }
@@ -95,15 +114,12 @@ func (b *restoring) run(ctx context.Context) error {
 	}
 	for _, name := range backupKeys {
 		if err := b.putKey(name, keys[name]); err != nil {
-			return err
+			// Nobody has used it yet, and it would be in the next one's way.
+			return errors.Join(err, os.Remove(b.path(storeFile)))
 		}
 	}
 	d := daemon{settings: settings{dataDir: b.dir}, log: slog.New(slog.DiscardHandler)}
-	id, err := teos.ParseUserID(b.TowerID)
-	if err != nil {
-		return err
-	}
-	d.mark(id)
+	d.mark(b.id)
 	return nil
 }
 
@@ -164,7 +180,7 @@ func (b *restoring) sameKey(restored []byte) error {
 		keys = append(keys, key)
 	}
 	if _, err := os.Stat(b.path(keyFile)); err == nil {
-		key, err := loadKey(b.path(keyFile))
+		key, err := readKey(b.path(keyFile))
 		if err != nil {
 			return err
 		}
@@ -194,7 +210,7 @@ func (b *restoring) tell(out io.Writer) error {
 	say := func(format string, args ...any) { text = fmt.Appendf(text, format+"\n", args...) }
 	say("restored     %s", b.path(storeFile))
 	say("tower        %s", b.TowerID)
-	say("network      %s", b.Network)
+	say("network      %s", directoryOf(b.Network))
 	say("users        %d", b.Users)
 	say("appointments %d", b.Appointments)
 	say("height       %d", b.Height)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"vigil/internal/operator"
+	"vigil/internal/teos"
 	"vigil/internal/tower"
 	"vigil/internal/tower/store"
 	"vigil/internal/tower/towertest"
@@ -131,6 +132,18 @@ func TestANodesBackupTakesNoPassphrase(t *testing.T) {
 	}
 }
 
+// A backup that can't be written is the caller's to mend, by its name, and not a
+// tower that is away.
+func TestABackupThatFailsNamesItsFile(t *testing.T) {
+	c, backup, _ := backedUp(t, "")
+	for _, file := range []string{filepath.Join(t.TempDir(), "no", "directory"), filepath.Join(backup, "below")} {
+		_, err := c.Backup(t.Context(), file, "")
+		if e := teos.AsError(err); e.Cause != teos.WrongType || !strings.Contains(e.Text, file) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestALogOfAnOldStoreIsNotTakenForTheRestoredOnes(t *testing.T) {
 	_, backup, _ := backedUp(t, "")
 	dir := t.TempDir()
@@ -139,5 +152,86 @@ func TestALogOfAnOldStoreIsNotTakenForTheRestoredOnes(t *testing.T) {
 	}
 	if _, err := restore(t, backup, "--data-dir", dir); !errors.Is(err, errStore) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a backup says of itself makes no path and no mark before it is looked at.
+func TestABackupThatIsNobodysIsRefused(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	for name, spoil := range map[string]map[string]string{
+		"of another world": {"network": "../../evil"}, "of an unknown chain": {"network": "bitcoin"}, "of no chain": {"network": ""},
+		"of no tower": {"tower_id": "nonsense"}, "of a short id": {"tower_id": "02"},
+	} {
+		c, _, _ := backedUp(t, "")
+		towertest.Update(t, c.daemon.store, func(tx tower.Tx) (err error) {
+			for name, value := range spoil {
+				err = errors.Join(err, tx.SetIdentity(name, value))
+			}
+			return err
+		})
+		backup, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "new")
+		if _, err := c.daemon.store.Backup(t.Context(), backup, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{backup}, {backup, "--data-dir", dir}} {
+			if out, err := restore(t, args...); !errors.Is(err, store.ErrNoBackup) {
+				t.Errorf("%s: %s, %v", name, out, err)
+			}
+		}
+		if exists(dir) || exists(filepath.Join(home, ".vigil")) {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+}
+
+// A key that is missing is not made anew where another one belongs: that would be
+// another tower, and its file would be in the way of the right one.
+func TestNoKeyIsMadeWhereATowerWas(t *testing.T) {
+	_, backup, _ := backedUp(t, "")
+	restored := t.TempDir()
+	if _, err := restore(t, backup, "--data-dir", restored); err != nil {
+		t.Fatal(err)
+	}
+	unmarked := t.TempDir()
+	if _, err := restore(t, backup, "--data-dir", unmarked); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(unmarked, markFile)); err != nil {
+		t.Fatal(err)
+	}
+	marked := t.TempDir()
+	if err := os.WriteFile(filepath.Join(marked, markFile), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]error{restored: errNoKey, unmarked: errNoKey, marked: errMissing} {
+		_, err := shell(t, "tower", "--network", "regtest", "--data-dir", dir, "--bitcoind", chainOf(t, "regtest", 250))
+		if !errors.Is(err, want) || exists(filepath.Join(dir, keyFile)) {
+			t.Errorf("got %v, want %v; a key is there: %v", err, want, exists(filepath.Join(dir, keyFile)))
+		}
+	}
+}
+
+// A restore that can't write the key takes the store back: else the next one would
+// find a store in its way.
+func TestARestoreIsWholeOrNone(t *testing.T) {
+	cheap(t)
+	_, backup, _ := backedUp(t, "a passphrase")
+	dir, pass := t.TempDir(), filepath.Join(t.TempDir(), "pass")
+	inTheWay := filepath.Join(dir, keyFile+".new")
+	if err := errors.Join(os.Mkdir(inTheWay, 0o700), os.WriteFile(pass, []byte("a passphrase"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); err == nil || !strings.Contains(err.Error(), inTheWay) {
+		t.Errorf("got %v", err)
+	}
+	if exists(filepath.Join(dir, storeFile)) {
+		t.Error("a store without its key")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, backup, "--data-dir", dir, "--passphrase", pass); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -61,7 +60,7 @@ func runStandalone(ctx context.Context, s settings) error {
 	d := &daemon{
 		settings: s, log: log, source: w.source("bitcoind", node), poll: pollBitcoind, tryOut: node.TestAccept, watch: w,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
-			return loadKey(filepath.Join(s.dataDir, keyFile))
+			return ownKey(s.dataDir)
 		},
 		hints: zmqHints(s.zmq, log),
 		ready: func(*towerrpc.Client) {},

@@ -113,12 +113,12 @@ func TestATowerOfRustTeosMovesIn(t *testing.T) {
 	s.cheat(s.waiting)
 	for _, args := range [][]string{{"--dry-run"}, {}} {
 		report, err := s.importTeos(args...)
-		if err != nil || !strings.Contains(report, "users       3 new, 0 renewed, 0 here") || !strings.Contains(report, "breaches    2 taken over") {
+		if err != nil || !strings.Contains(report, "users        3 new, 0 renewed, 0 here") || !strings.Contains(report, "breaches     2 taken over") {
 			t.Fatalf("import %v: %v, %s", args, err, report)
 		}
 	}
 	report, err := s.importTeos()
-	if err != nil || !strings.Contains(report, "users       0 new, 0 renewed, 3 here") || !strings.Contains(report, "appointments 0 new, 0 updated, 8 here") {
+	if err != nil || !strings.Contains(report, "users        0 new, 0 renewed, 3 here") || !strings.Contains(report, "appointments 0 new, 0 updated, 8 here") {
 		t.Fatalf("import again: %v, %s", err, report)
 	}
 

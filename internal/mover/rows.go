@@ -16,6 +16,8 @@ import (
 type Findings struct {
 	// NotTaken are rows that can't be kept, with why, at most MaxFindings.
 	NotTaken []string
+	// LeftUsers and LeftAppointments are how many there are of them.
+	LeftUsers, LeftAppointments int
 	// Oddities are appointments that are kept and are not what a tower would
 	// accept, by what is odd.
 	Oddities map[string]int
@@ -26,7 +28,8 @@ type Findings struct {
 // MaxFindings bounds what is told of rows that can't be kept.
 const MaxFindings = 100
 
-func (f *Findings) leave(what string, err error) {
+func (f *Findings) leave(count *int, what string, err error) {
+	*count++
 	if len(f.NotTaken) < MaxFindings {
 		f.NotTaken = append(f.NotTaken, fmt.Sprintf("%s: %v", what, err))
 	}
@@ -66,39 +69,47 @@ func (s *Teos) Users(ctx context.Context, f func(tower.PromisedUser) error) erro
 func (s *Teos) user(rows *sql.Rows, f func(tower.PromisedUser) error) error {
 	var u tower.PromisedUser
 	var id []byte
-	var slots, start, expiry int64
+	var slots, start, expiry any
 	err := rows.Scan(&id, &slots, &start, &expiry, &u.Taken)
-	if err == nil {
-		err = within(slots, start, expiry)
-	}
 	if err == nil {
 		u.ID, err = teos.UserIDFromBytes(id)
 	}
+	if err == nil {
+		err = numbers(map[string]column{"slots": {slots, &u.Slots}, "subscription's start": {start, &u.Start}, "expiry": {expiry, &u.Expiry}})
+	}
 	if err != nil {
-		s.leave(fmt.Sprintf("user %x", id), err)
+		s.leave(&s.LeftUsers, fmt.Sprintf("user %x", id), err)
 		return nil
 	}
 	u.Dialect = teos.V2
-	u.Slots, u.Start, u.Expiry = uint32(slots), uint32(start), uint32(expiry) //nolint:gosec // see within
 	s.users[u.ID] = true
 	return f(u)
 }
 
-func within(numbers ...int64) error {
-	for _, n := range numbers {
-		if n < 0 || n > math.MaxUint32 {
-			return fmt.Errorf("%d is not from 0 to 2^32-1", n)
+// column is what stands in a column that should be a number, and where it goes.
+type column struct {
+	value any
+	to    *uint32
+}
+
+// numbers reads columns, by what they are. SQLite keeps in them whatever it was
+// given.
+func numbers(columns map[string]column) error {
+	for name, c := range columns {
+		n, ok := c.value.(int64)
+		if !ok || n < 0 || n > math.MaxUint32 {
+			return fmt.Errorf("its %s is no whole number from 0 to 2^32-1: %.40q", name, fmt.Sprint(c.value))
 		}
+		*c.to = uint32(n)
 	}
 	return nil
 }
 
 // row is an appointment as the store has it, with its tracker if there is one.
 type row struct {
-	user, locator, blob, dispute, penalty []byte
-	signature                             string
-	delay, start                          int64
-	height                                sql.NullInt64
+	user, locator, blob, signature, dispute, penalty []byte
+	// height is nil where there is no tracker.
+	delay, start, height any
 }
 
 // Appointments implements tower.Promises. It must come after Users.
@@ -119,7 +130,7 @@ func (s *Teos) Appointments(ctx context.Context, f func(tower.Promised) error) e
 			p, err = s.promised(r)
 		}
 		if err != nil {
-			s.leave(fmt.Sprintf("appointment %x of %x", r.locator, r.user), err)
+			s.leave(&s.LeftAppointments, fmt.Sprintf("appointment %x of %x", r.locator, r.user), err)
 			continue
 		}
 		if err := f(p); err != nil {
@@ -141,17 +152,17 @@ func (s *Teos) promised(r row) (p tower.Promised, err error) {
 	if p.Locator, err = teos.LocatorFromBytes(r.locator); err != nil {
 		return p, err
 	}
-	if p.UserSignature, err = teos.ParseSignature(r.signature); err != nil {
+	if p.UserSignature, err = teos.ParseSignature(string(r.signature)); err != nil {
 		return p, err
 	}
-	if err := within(r.delay, r.start); err != nil {
+	if err := numbers(map[string]column{"to_self_delay": {r.delay, &p.ToSelfDelay}, "start block": {r.start, &p.StartBlock}}); err != nil {
 		return p, err
 	}
-	p.ToSelfDelay, p.StartBlock = uint32(r.delay), uint32(r.start) //nolint:gosec // see within
 	// Not nil, which would not be stored: an empty blob is a promise, too.
 	p.EncryptedBlob = append([]byte{}, r.blob...)
 	s.look(p)
-	return p, s.tracker(&p, r)
+	s.tracker(&p, r)
+	return p, nil
 }
 
 // look notes what a tower would not have accepted. It is kept all the same.
@@ -164,21 +175,22 @@ func (s *Teos) look(p tower.Promised) {
 	}
 }
 
-func (s *Teos) tracker(p *tower.Promised, r row) (err error) {
-	if !r.height.Valid {
-		return nil
+const unreadTracker = "with a tracker that can't be read: its breach is looked for again"
+
+// tracker reads that of an appointment, if it has one.
+func (s *Teos) tracker(p *tower.Promised, r row) {
+	if r.height == nil {
+		return
 	}
-	if err := within(r.height.Int64); err != nil {
-		return err
+	err := numbers(map[string]column{"tracker's height": {r.height, &p.Noted}})
+	if err == nil {
+		p.Dispute, err = chain.ParseTx(r.dispute)
 	}
-	p.Dispute, err = chain.ParseTx(r.dispute)
 	if err == nil {
 		p.Penalty, err = chain.ParseTx(r.penalty)
 	}
 	if err != nil {
-		s.odd("with a tracker that can't be read: its breach is looked for again")
-		return nil
+		s.odd(unreadTracker)
 	}
-	p.Triggered, p.Noted = true, uint32(r.height.Int64) //nolint:gosec // see within
-	return nil
+	p.Triggered = err == nil
 }

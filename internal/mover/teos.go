@@ -49,7 +49,8 @@ type Teos struct {
 	OlderKeys int
 	// LastBlock is the last that it processed, if it noted one.
 	LastBlock *chainhash.Hash
-	// Greatest is the greatest height that anything in the store names.
+	// Greatest is the greatest height that anything in the store names, if it can
+	// be one.
 	Greatest uint32
 	// OnionKey is the expanded key of its onion service, 64 bytes, if it had one.
 	OnionKey []byte
@@ -144,9 +145,9 @@ func (s *Teos) check(ctx context.Context) error {
 	if err := s.readBlock(ctx); err != nil {
 		return fmt.Errorf("its last block: %w", err)
 	}
-	return s.db.QueryRowContext(ctx, `SELECT MAX(
-		COALESCE((SELECT MAX(start_block) FROM appointments), 0), COALESCE((SELECT MAX(height) FROM trackers), 0),
-		COALESCE((SELECT MAX(subscription_start) FROM users), 0))`).Scan(&s.Greatest)
+	return s.db.QueryRowContext(ctx, `WITH heights (h) AS (SELECT start_block FROM appointments
+		UNION ALL SELECT height FROM trackers UNION ALL SELECT subscription_start FROM users)
+		SELECT COALESCE(MAX(h), 0) FROM heights WHERE TYPEOF(h) = 'integer' AND h BETWEEN 0 AND 4294967295`).Scan(&s.Greatest)
 }
 
 func (s *Teos) readKey(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -206,6 +207,68 @@ func TestWhatCanNotBeKeptIsTold(t *testing.T) {
 	}
 	if len(s.NotTaken) != 4 || s.Oddities["not signed by its user"] != 1 || len(s.Oddities) != 2 {
 		t.Errorf("%+v", s.Findings)
+	}
+}
+
+// A row whose numbers can't be is left, alone, and says nothing of how far the other
+// tower was. A breach that can't be read is no reason to leave its appointment.
+func TestNumbersOutOfRangeLeaveTheirRowOnly(t *testing.T) {
+	const alice, carol = `(SELECT user_id FROM users WHERE available_slots = 995)`, `(SELECT user_id FROM users WHERE available_slots = 1000)`
+	for name, c := range map[string]struct {
+		sql                 string
+		users, appointments int
+		odd                 string
+	}{
+		"start block over":  {sql: `UPDATE appointments SET start_block = 4294967296 WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"start block under": {sql: `UPDATE appointments SET start_block = -1 WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"start block huge":  {sql: `UPDATE appointments SET start_block = 9223372036854775807 WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"start block text":  {sql: `UPDATE appointments SET start_block = 'soon' WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"start block real":  {sql: `UPDATE appointments SET start_block = 1.5 WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"start block blob":  {sql: `UPDATE appointments SET start_block = x'ff' WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"delay over":        {sql: `UPDATE appointments SET to_self_delay = 4294967296 WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"delay text":        {sql: `UPDATE appointments SET to_self_delay = 'x' WHERE LENGTH(encrypted_blob) = 10`, appointments: 1},
+		"greatest numbers":  {sql: `UPDATE appointments SET to_self_delay = 4294967295 WHERE LENGTH(encrypted_blob) = 10`, odd: "not signed by its user"},
+		"height over":       {sql: `UPDATE trackers SET height = 4294967296 WHERE confirmed`, odd: unreadTracker},
+		"height text":       {sql: `UPDATE trackers SET height = 'x' WHERE confirmed`, odd: unreadTracker},
+		"subscription over": {sql: `UPDATE users SET subscription_start = 4294967296 WHERE user_id = ` + carol, users: 1},
+		"slots under":       {sql: `UPDATE users SET available_slots = -1 WHERE user_id = ` + carol, users: 1},
+		"expiry text":       {sql: `UPDATE users SET subscription_expiry = 'x' WHERE user_id = ` + carol, users: 1},
+		"with appointments": {sql: `UPDATE users SET subscription_expiry = 4294967296 WHERE user_id = ` + alice, users: 1, appointments: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := kept(t)
+			change(t, file, c.sql)
+			s := open(t, file)
+			if s.Greatest != 112 && s.Greatest != 110 {
+				t.Errorf("the greatest height is %d", s.Greatest)
+			}
+			got := newTarget(t, s).adopt(t, s)
+			if got.NewUsers != 3-c.users || got.New != 8-c.appointments {
+				t.Errorf("taken: %+v", got)
+			}
+			if s.LeftUsers != c.users || s.LeftAppointments != c.appointments || len(s.NotTaken) != c.users+c.appointments {
+				t.Errorf("left: %+v", s.Findings)
+			}
+			if c.odd != "" && s.Oddities[c.odd] != 1 {
+				t.Errorf("odd: %+v", s.Findings)
+			}
+			for _, left := range s.NotTaken {
+				if strings.Contains(left, "Scan") {
+					t.Errorf("not in an operator's words: %s", left)
+				}
+			}
+		})
+	}
+}
+
+func TestAllThatIsLeftIsCounted(t *testing.T) {
+	file := kept(t)
+	change(t, file, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+		INSERT INTO users SELECT x'02' || CAST(i AS BLOB), 1, 1, 1 FROM n`)
+	s := open(t, file)
+	newTarget(t, s).adopt(t, s)
+	if s.LeftUsers != 250 || s.LeftAppointments != 0 || len(s.NotTaken) != MaxFindings {
+		t.Errorf("%d users, %d appointments, %d of them told", s.LeftUsers, s.LeftAppointments, len(s.NotTaken))
 	}
 }
 

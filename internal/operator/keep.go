@@ -69,14 +69,20 @@ func path(name, about string) Param {
 	return p
 }
 
-// secret is a parameter that stands in no command line and no log.
+// secret is a parameter that stands in no command line and no log. Empty, it is
+// not left out: whatever was to tell it has failed.
 func secret(name, about string) Param {
-	const most = 1024
-	return Param{Name: name, About: about, File: true, read: func(name, text string) (any, error) {
-		text = strings.TrimRight(text, "\r\n")
-		if text == "" || len(text) > most {
-			return nil, teos.Errorf(teos.WrongType, "%s must have 1 to %d bytes", name, most)
-		}
-		return text, nil
+	return Param{Name: name, About: about, File: true, filled: true, read: func(name, text string) (any, error) {
+		return Secret(name, text)
 	}}
+}
+
+// Secret reads one that has a name, without the line's end behind it.
+func Secret(name, text string) (string, error) {
+	const most = 1024
+	text = strings.TrimRight(text, "\r\n")
+	if text == "" || len(text) > most {
+		return "", teos.Errorf(teos.WrongType, "%s must have 1 to %d bytes", name, most)
+	}
+	return text, nil
 }

@@ -21,12 +21,16 @@ type Param struct {
 	// File says that the shell takes the name of a file and sends what is in
 	// it; lightning-cli takes the content itself.
 	File bool
-	// Path says that it names a file: the shell makes it absolute.
+	// Path says that it names a file that the tower is to write: the shell makes
+	// it absolute, and looks for it afterwards.
 	Path bool
 	// Values are what a shell completes, where there are few.
 	Values []string
 
-	read func(name, text string) (any, error)
+	// filled says that an empty text is read, too, and not taken for one that was
+	// left out.
+	filled bool
+	read   func(name, text string) (any, error)
 }
 
 // Args are the parameters of a call, each read as its Param says.
@@ -59,7 +63,7 @@ func (m Method) Parse(params []byte) (Args, error) {
 		if text == "" && p.Required {
 			return nil, teos.Errorf(teos.FieldMissing, "%s is missing: %s", p.Name, p.About)
 		}
-		if text == "" {
+		if text == "" && (!p.filled || !there(given[p.Name])) {
 			continue
 		}
 		value, err := p.read(p.Name, text)
@@ -76,6 +80,11 @@ func (m Method) orNone() string {
 		return "none"
 	}
 	return m.Usage()
+}
+
+// there tells a value from one that was left out.
+func there(value json.RawMessage) bool {
+	return len(value) > 0 && string(bytes.TrimSpace(value)) != "null"
 }
 
 // typed returns a value as it was typed: a string without its quotes.

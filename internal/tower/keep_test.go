@@ -38,7 +38,8 @@ func TestKeepAStore(t *testing.T) {
 	b.mine(chaintest.Dispute(3), chaintest.Dispute(4), chaintest.Dispute(5))
 	b.mine(b.penaltyOf(4), chaintest.Penalty(chaintest.Dispute(5), 9))
 	b.mineEmpty(3)
-	b.must(b.store.Backup(t.Context(), keep, nil))
+	_, err := b.store.Backup(t.Context(), keep, nil)
+	b.must(err)
 }
 
 func (b *bench) penaltyOf(n uint32) *wire.MsgTx {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,37 +27,36 @@ var ErrRelative = errors.New("name an absolute path: the tower does not run in y
 // Backup writes a copy of the store, as it is now, to a new file, and beside the
 // store's tables one that holds extra. It never overwrites a file. Nobody
 // waits for it: the copy is of one snapshot, taken in small steps, and what is
-// written meanwhile waits in the write-ahead log.
-func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) (err error) {
-	defer func() { err = named(err) }()
+// written meanwhile waits in the write-ahead log. It gets its name once it was read
+// back and found good. What fails at the file or its disk is an ErrTarget, and
+// leaves nothing.
+func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) (c Copy, err error) {
 	if !filepath.IsAbs(file) {
-		return fmt.Errorf("%s: %w", file, ErrRelative)
+		return c, fmt.Errorf("%s: %w", file, ErrRelative)
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s: %w", file, os.ErrExist)
+		return c, fmt.Errorf("%s: %w", file, os.ErrExist)
 	}
-	part, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*.part") // mode 0600
+	p, err := newPartial(file)
 	if err != nil {
-		return err
+		return c, atTarget(ctx, file, err)
 	}
-	defer func() {
-		err = errors.Join(err, part.Close())
-		_ = os.Remove(part.Name()) // it has its name by now, or failed
-	}()
-	if err := db.copyTo(ctx, part); err != nil {
-		return err
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := db.copyTo(ctx, p); err != nil {
+		return c, err
 	}
-	if err := complete(ctx, part.Name(), extra); err != nil {
-		return err
+	if err := p.complete(ctx, extra); err != nil {
+		return c, atTarget(ctx, file, err)
 	}
-	if err := part.Sync(); err != nil {
-		return err
+	if c, err = readCopy(ctx, p.name); err != nil {
+		return c, atTarget(ctx, file, err)
 	}
-	return publish(part.Name(), file)
+	return c, atTarget(ctx, file, publish(p.name, file))
 }
 
-// copyTo copies a snapshot to a file.
-func (db *DB) copyTo(ctx context.Context, to *os.File) error {
+// copyTo copies a snapshot.
+func (db *DB) copyTo(ctx context.Context, to *partial) (err error) {
+	defer func() { err = named(err) }()
 	name, err := db.name(ctx)
 	if err != nil {
 		return err
@@ -82,24 +82,35 @@ func (db *DB) copyTo(ctx context.Context, to *os.File) error {
 	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM schema_version`).Scan(&n); err != nil {
 		return err
 	}
-	return conn.Raw(func(driver any) error {
-		source, ok := driver.(interface {
-			NewBackup(file string) (*sqlite.Backup, error)
-		})
-		if !ok {
-			return errors.New("the driver makes no backups")
-		}
-		b, err := source.NewBackup(to.Name())
-		if err != nil {
-			return err
-		}
-		return errors.Join(step(ctx, b, to), b.Finish())
+	return conn.Raw(func(driver any) error { return copyPages(ctx, driver, to) })
+}
+
+// copyPages copies all that a connection sees.
+func copyPages(ctx context.Context, from any, to *partial) error {
+	source, ok := from.(interface {
+		NewBackup(name string) (*sqlite.Backup, error)
 	})
+	if !ok {
+		return errors.New("the driver makes no backups")
+	}
+	// It needs no journal: half a copy is thrown away.
+	b, err := source.NewBackup(dsn(to.name, url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}}))
+	if err != nil {
+		return atTarget(ctx, to.of, err)
+	}
+	err = step(ctx, b, to)
+	if errFinish := b.Finish(); err == nil {
+		err = errFinish
+	}
+	if err != nil && !atSource(err) {
+		err = atTarget(ctx, to.of, err)
+	}
+	return err
 }
 
 // step copies all pages. What was copied is brought to the disk in small parts,
 // too: a large one at the end would hold up everybody's commits.
-func step(ctx context.Context, b *sqlite.Backup, to *os.File) error {
+func step(ctx context.Context, b *sqlite.Backup, to *partial) error {
 	pause := time.NewTicker(backupPause)
 	defer pause.Stop()
 	for {
@@ -107,7 +118,7 @@ func step(ctx context.Context, b *sqlite.Backup, to *os.File) error {
 		if err != nil || !more {
 			return err
 		}
-		if err := to.Sync(); err != nil {
+		if err := to.copy.Sync(); err != nil {
 			return err
 		}
 		select {
@@ -126,41 +137,4 @@ func (db *DB) name(ctx context.Context) (name string, err error) {
 		return err
 	})
 	return name, err
-}
-
-// complete makes a copy one file without a log beside it, and adds the extra.
-func complete(ctx context.Context, file string, extra map[string][]byte) error {
-	db, err := open(file, "immediate", 1, []string{"journal_mode(DELETE)", "synchronous(FULL)"})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(ctx, `CREATE TABLE backup (name TEXT PRIMARY KEY, value BLOB NOT NULL)`); err != nil {
-		return err
-	}
-	for name, value := range extra {
-		if _, err := db.ExecContext(ctx, `INSERT INTO backup VALUES (?, ?)`, name, value); err != nil {
-			return err
-		}
-	}
-	return db.Close()
-}
-
-// publish gives a finished file its name, unless there is one of that name.
-func publish(part, file string) error {
-	err := os.Link(part, file)
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		// Some file systems have no links.
-		if _, errStat := os.Lstat(file); errors.Is(errStat, os.ErrNotExist) {
-			err = os.Rename(part, file)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -67,7 +68,7 @@ func TestABackupUnderLoadComesBack(t *testing.T) {
 		}
 	})
 	backup := filepath.Join(t.TempDir(), "backup")
-	err := db.Backup(t.Context(), backup, map[string][]byte{"key": []byte("sealed")})
+	told, err := db.Backup(t.Context(), backup, map[string][]byte{"key": []byte("sealed")})
 	stop()
 	load.Wait()
 	if err != nil {
@@ -82,6 +83,9 @@ func TestABackupUnderLoadComesBack(t *testing.T) {
 	c, err := store.ReadBackup(t.Context(), backup)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(told, c) {
+		t.Errorf("told %+v, it has %+v", told, c)
 	}
 	if c.Network != "regtest" || c.Users != 1 || c.Appointments < 5000 || c.Appointments%5 != 0 || string(c.Extra["key"]) != "sealed" {
 		t.Errorf("%+v", c)
@@ -109,21 +113,21 @@ func TestABackupOverwritesNothing(t *testing.T) {
 	if err := os.WriteFile(taken, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Backup(t.Context(), taken, nil); !errors.Is(err, os.ErrExist) {
+	if _, err := db.Backup(t.Context(), taken, nil); !errors.Is(err, os.ErrExist) {
 		t.Errorf("got %v", err)
 	}
 	if content, err := os.ReadFile(taken); err != nil || string(content) != "mine" {
 		t.Errorf("%q, %v", content, err)
 	}
-	if err := db.Backup(t.Context(), "relative", nil); err == nil || !strings.Contains(err.Error(), "absolute") {
+	if _, err := db.Backup(t.Context(), "relative", nil); err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Errorf("got %v", err)
 	}
-	if err := db.Backup(t.Context(), filepath.Join(t.TempDir(), "no", "directory"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := db.Backup(t.Context(), filepath.Join(t.TempDir(), "no", "directory"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := db.Backup(ctx, taken+"2", nil); !errors.Is(err, context.Canceled) {
+	if _, err := db.Backup(ctx, taken+"2", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(taken)); err != nil || len(left) != 1 {
@@ -135,7 +139,7 @@ func TestWhatIsNoBackupIsRefused(t *testing.T) {
 	db, file := claimed(t)
 	fill(t, db, 0, 100)
 	backup := filepath.Join(t.TempDir(), "backup")
-	if err := db.Backup(t.Context(), backup, nil); err != nil {
+	if _, err := db.Backup(t.Context(), backup, nil); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(backup)

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 )
 
@@ -13,6 +15,8 @@ var ErrNoBackup = errors.New("not a backup of vigil, or a damaged one")
 
 // Copy is a backup that was checked.
 type Copy struct {
+	// Bytes is the file's size.
+	Bytes int64
 	// TowerID and Network are whose it is.
 	TowerID, Network string
 	// Height is the last block that was processed when it was made.
@@ -22,22 +26,39 @@ type Copy struct {
 	Extra map[string][]byte
 }
 
-// ReadBackup checks a backup and tells what is in it. It fails with ErrNoBackup or
-// ErrNewer. The file is only read.
+// ReadBackup checks all of a backup and tells what is in it. It fails with
+// ErrNoBackup or ErrNewer. The file is only read, and what lies beside it is not.
 func ReadBackup(ctx context.Context, file string) (c Copy, err error) {
-	if _, err := os.Stat(file); err != nil {
+	f, err := os.Open(file)
+	if err != nil {
 		return c, err
 	}
-	db, err := open(file, "deferred", 1, []string{"query_only(1)"})
-	if err == nil {
-		defer db.Close()
-		err = c.read(ctx, db)
+	defer f.Close()
+	if err := unsealed(ctx, io.Discard, f); err != nil {
+		return c, noBackup(file, err)
 	}
-	if err != nil && !errors.Is(err, ErrNewer) {
-		err = fmt.Errorf("%s: %w: %w", file, ErrNoBackup, err)
+	return readCopy(ctx, file)
+}
+
+// readCopy checks all of a backup but its digest.
+func readCopy(ctx context.Context, file string) (c Copy, err error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return c, err
+	}
+	c.Bytes = info.Size()
+	db, err := sql.Open("sqlite", dsn(file, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}}))
+	if err != nil {
+		return c, err
+	}
+	defer db.Close()
+	if err = c.read(ctx, db); err != nil && !errors.Is(err, ErrNewer) {
+		err = noBackup(file, err)
 	}
 	return c, err
 }
+
+func noBackup(file string, err error) error { return fmt.Errorf("%s: %w: %w", file, ErrNoBackup, err) }
 
 func (c *Copy) read(ctx context.Context, db *sql.DB) error {
 	var verdict string
@@ -75,29 +96,39 @@ func (c *Copy) read(ctx context.Context, db *sql.DB) error {
 	return rows.Err()
 }
 
-// Restore makes the store in a file out of a backup that ReadBackup found good. The
-// file must not be there.
+// Restore makes the store in a file out of a backup that ReadBackup found good, and
+// fails with ErrNoBackup if it changed since. The file must not be there.
 func Restore(ctx context.Context, backup, file string) (err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s: %w", file, os.ErrExist)
 	}
-	part := file + ".part"
-	if err := copyFile(backup, part); err != nil {
+	part := file + partEnding
+	// A journal of a restore that was killed would be played into this one's copy.
+	if err := removeWithJournals(part); err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(part) }()
+	defer func() { err = errors.Join(err, removeWithJournals(part)) }()
+	if err := copyStore(ctx, backup, part); err != nil {
+		return err
+	}
+	if err := dropExtra(ctx, part); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return publish(part, file)
+}
+
+// dropExtra makes a store of a backup's copy.
+func dropExtra(ctx context.Context, part string) error {
 	db, err := open(part, "immediate", 1, []string{"synchronous(FULL)"})
 	if err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `DROP TABLE backup`)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	return publish(part, file)
+	return errors.Join(err, db.Close())
 }
 
-func copyFile(from, to string) error {
+// copyStore copies what is the store in a backup.
+func copyStore(ctx context.Context, from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -107,6 +138,8 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = out.ReadFrom(in)
+	if err = unsealed(ctx, out, in); errors.Is(err, errNoDigest) || errors.Is(err, errDigest) {
+		err = noBackup(from, err)
+	}
 	return errors.Join(err, out.Sync(), out.Close())
 }

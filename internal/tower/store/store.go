@@ -99,15 +99,19 @@ func create(ctx context.Context, file string) error {
 }
 
 func open(file, lock string, conns int, pragmas []string) (*sql.DB, error) {
-	q := url.Values{"_txlock": {lock}, "_pragma": pragmas}
-	name := url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}
-	db, err := sql.Open("sqlite", name.String())
+	db, err := sql.Open("sqlite", dsn(file, url.Values{"_txlock": {lock}, "_pragma": pragmas}))
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", file, err)
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
+}
+
+// dsn names a file to the driver, whatever characters its name has.
+func dsn(file string, q url.Values) string {
+	name := url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}
+	return name.String()
 }
 
 // Close waits for what runs and closes the store.
@@ -146,15 +150,18 @@ func (db *DB) View(ctx context.Context, f func(tower.Tx) error) (err error) {
 // errClosed is what a store answers that was closed.
 var errClosed = errors.New("the store is closed")
 
+// primaryCode is the part of a code of SQLite's that says what is wrong; the rest
+// only says more.
+const primaryCode = 0xff
+
 // named marks what the file or its disk is to blame for as tower.ErrStore. What
 // else SQLite complains of (a constraint, a statement) is a defect of ours.
 func named(err error) error {
 	var driver *sqlite.Error
-	if errors.Is(err, tower.ErrStore) || !errors.As(err, &driver) {
+	if errors.Is(err, tower.ErrStore) || errors.Is(err, ErrTarget) || !errors.As(err, &driver) {
 		return err
 	}
-	const primary = 0xff // the rest of a code only says more
-	switch driver.Code() & primary {
+	switch driver.Code() & primaryCode {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w: %w", tower.ErrStore, tower.ErrFull, err)
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
