@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,7 @@ func TestWhoMayUseTheTower(t *testing.T) {
 	s.wantNotAdmitted(harness.NewUser(s, teos.V2, named), "a second key with the token")
 	s.wantNotAdmitted(harness.NewUser(s, teos.V1, namedDoor{url: s.tower.HTTP(), path: in.Path}), "a third, by the path")
 
+	s.isNamed(friend, "a friend", false)
 	s.knocksAndIsLetIn(stranger)
 	s.isRemoved(friend)
 }
@@ -115,6 +117,32 @@ func (s *scene) knocksAndIsLetIn(stranger *harness.Client) {
 	s.ask("knocks", nil, &knocked)
 	if len(knocked.Knocks) != 2 {
 		s.Errorf("knocks are %+v afterwards", knocked)
+	}
+	s.isNamed(stranger, "knocked", false)
+	s.ask("disallow", map[string]any{"user_id": knocked.Knocks[0].UserID}, nil)
+	s.ask("disallow", map[string]any{"user_id": stranger.ID.String()}, nil)
+	s.isNamed(stranger, "knocked", true)
+	if info := s.info(); info.Knocks != 1 {
+		s.Errorf("%d knocks are left after one was answered with a no", info.Knocks)
+	}
+	s.ask("allow", map[string]any{"user_id": stranger.ID.String()}, nil)
+	s.isNamed(stranger, "knocked", false)
+}
+
+// isNamed wants a user told by the note that its operator wrote.
+func (s *scene) isNamed(u *harness.Client, note string, disallowed bool) {
+	s.Helper()
+	type user struct {
+		UserID     string `json:"user_id"`
+		Note       string
+		Disallowed bool
+	}
+	var one user
+	var all struct{ Users []user }
+	s.ask("user", map[string]any{"user": u.ID.String()}, &one)
+	s.ask("users", nil, &all)
+	if want := (user{u.ID.String(), note, disallowed}); one != want || !slices.Contains(all.Users, want) {
+		s.Errorf("the user is %+v, among %+v, want %+v", one, all, want)
 	}
 }
 

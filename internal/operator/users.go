@@ -24,11 +24,8 @@ var users = Method{
 		if err != nil {
 			return nil, err
 		}
-		height, err := heightOf(ctx, d.Tower)
-		body := Users{Height: height, Users: []User{}}
-		for _, u := range page.Entries {
-			body.Users = append(body.Users, newUser(u, height))
-		}
+		height, users, err := describe(ctx, d.Tower, page.Entries...)
+		body := Users{Height: height, Users: users}
 		if page.More {
 			body.Next = page.Entries[len(page.Entries)-1].Row
 		}
@@ -45,9 +42,25 @@ var oneUser = Method{
 		if err != nil {
 			return nil, err
 		}
-		height, err := heightOf(ctx, d.Tower)
-		return UserAt{Height: height, User: newUser(u, height)}, err
+		height, users, err := describe(ctx, d.Tower, u)
+		if err != nil {
+			return nil, err
+		}
+		return UserAt{height, users[0]}, nil
 	},
+}
+
+// describe returns users as the operator sees them at a height.
+func describe(ctx context.Context, t *tower.Tower, users ...gatekeeper.User) (height uint32, list []User, err error) {
+	if height, err = heightOf(ctx, t); err != nil {
+		return 0, nil, err
+	}
+	decided, err := t.Admissions(ctx, users...)
+	list = []User{}
+	for _, u := range users {
+		list = append(list, newUser(u, decided[u.ID], height))
+	}
+	return height, list, err
 }
 
 func heightOf(ctx context.Context, t *tower.Tower) (uint32, error) {
@@ -72,7 +85,9 @@ type UserAt struct {
 // by RFC 3339.
 type User struct {
 	UserID          string `json:"user_id"`
+	Note            string `json:"note,omitempty"`
 	State           string `json:"state"` // active, or over
+	Disallowed      bool   `json:"disallowed,omitempty"`
 	Appointments    uint64 `json:"appointments"`
 	Stored          uint64 `json:"stored_bytes"`
 	Filled          uint64 `json:"filled_slots"`
@@ -85,9 +100,9 @@ type User struct {
 	Dialect         string `json:"dialect"`
 }
 
-func newUser(u gatekeeper.User, height uint32) User {
+func newUser(u gatekeeper.User, a gatekeeper.Admission, height uint32) User {
 	body := User{
-		UserID: u.ID.String(), State: "over", Appointments: u.Appointments, Stored: u.Bytes,
+		UserID: u.ID.String(), Note: a.Note, State: "over", Disallowed: a.Refused, Appointments: u.Appointments, Stored: u.Bytes,
 		Filled: u.Filled, Available: u.Slots, Start: u.Start, Expiry: u.Expiry,
 		Since: seconds(u.Since), LastAppointment: seconds(u.LastAppointment), Dialect: u.Dialect.String(),
 	}

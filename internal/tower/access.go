@@ -125,6 +125,24 @@ func (t *Tower) UserOf(ctx context.Context, id teos.UserID) (u gatekeeper.User, 
 	return u, err
 }
 
+// Admissions returns what was decided about users, of those about whom anything was.
+func (t *Tower) Admissions(ctx context.Context, users ...gatekeeper.User) (map[teos.UserID]gatekeeper.Admission, error) {
+	decided := make(map[teos.UserID]gatekeeper.Admission)
+	err := t.met(t.store.View(ctx, func(tx Tx) error {
+		for _, u := range users {
+			a, found, err := tx.Admission(u.ID)
+			if err != nil {
+				return err
+			}
+			if found {
+				decided[u.ID] = a
+			}
+		}
+		return nil
+	}))
+	return decided, err
+}
+
 func noUser(err error) error {
 	if errors.Is(err, gatekeeper.ErrNoUser) {
 		return teos.Errorf(teos.NotFound, "there is no user with this key")

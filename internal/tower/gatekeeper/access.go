@@ -1,6 +1,7 @@
 package gatekeeper
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"time"
@@ -28,6 +29,8 @@ type Admission struct {
 	// Slots and Blocks are what a registration adds; 0 where the tower's
 	// terms hold.
 	Slots, Blocks uint32
+	// Note is the operator's, as is an invitation's.
+	Note string
 }
 
 // Invitation admits keys that show its token.
@@ -51,7 +54,8 @@ type AccessStore interface {
 	Invitation(hash [sha256.Size]byte) (i Invitation, found bool, err error)
 	// Admit admits a key through an invitation, one use of which is then
 	// used up, or by the operator if a.Invitation is 0. A key that has been
-	// decided about keeps its terms, and is not refused any more.
+	// decided about keeps its terms, and its note if that is "", and is not
+	// refused any more.
 	Admit(id teos.UserID, a Admission, at time.Time, note string) error
 	// Expel has a key refused from now on.
 	Expel(id teos.UserID, at time.Time) error
@@ -77,7 +81,7 @@ func (g *Gatekeeper) admit(s Store, a Applicant, u User, height uint32, now time
 		return admission, err
 	}
 	if a.Trusted {
-		return admission, s.Admit(a.ID, admission, now, "registered by the operator")
+		return admission, s.Admit(a.ID, admission, now, cmp.Or(admission.Note, "registered by the operator"))
 	}
 	if admission.Refused {
 		return Admission{}, notAdmitted(u.Dialect)
@@ -104,8 +108,8 @@ func (g *Gatekeeper) invited(s Store, a Applicant, now time.Time) (admission Adm
 	if err != nil || !found || i.Used >= i.Uses {
 		return Admission{}, false, err
 	}
-	admission = Admission{Invitation: i.Row, Slots: i.Slots, Blocks: i.Blocks}
-	return admission, true, s.Admit(a.ID, admission, now, "")
+	admission = Admission{Invitation: i.Row, Slots: i.Slots, Blocks: i.Blocks, Note: i.Note}
+	return admission, true, s.Admit(a.ID, admission, now, i.Note)
 }
 
 // hasRoom fails with teos.NoSlots, over which clients keep their appointment,

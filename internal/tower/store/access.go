@@ -13,8 +13,8 @@ import (
 // Admission implements gatekeeper.AccessStore.
 func (t *tx) Admission(id teos.UserID) (a gatekeeper.Admission, found bool, err error) {
 	found, err = t.one("look for an admission", `
-		SELECT invitation_id, slots, blocks, refused FROM admissions WHERE public_key = ?`,
-		[]any{id[:]}, []any{&a.Invitation, &a.Slots, &a.Blocks, &a.Refused})
+		SELECT invitation_id, slots, blocks, refused, note FROM admissions WHERE public_key = ?`,
+		[]any{id[:]}, []any{&a.Invitation, &a.Slots, &a.Blocks, &a.Refused, &a.Note})
 	return a, found, err
 }
 
@@ -42,7 +42,8 @@ func (t *tx) Invitation(hash [sha256.Size]byte) (i gatekeeper.Invitation, found 
 func (t *tx) Admit(id teos.UserID, a gatekeeper.Admission, at time.Time, note string) error {
 	_, err := t.exec("admit a key", `
 		INSERT INTO admissions (public_key, invitation_id, slots, blocks, admitted_at, note) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (public_key) DO UPDATE SET refused = 0, admitted_at = excluded.admitted_at, note = excluded.note`,
+		ON CONFLICT (public_key) DO UPDATE SET refused = 0, admitted_at = excluded.admitted_at,
+			note = CASE excluded.note WHEN '' THEN note ELSE excluded.note END`,
 		id[:], a.Invitation, a.Slots, a.Blocks, at.Unix(), note)
 	if err != nil {
 		return err
@@ -74,7 +75,10 @@ func (t *tx) Expel(id teos.UserID, at time.Time) error {
 	_, err := t.exec("expel a key", `
 		INSERT INTO admissions (public_key, invitation_id, slots, blocks, admitted_at, note, refused) VALUES (?, 0, 0, 0, ?, '', 1)
 		ON CONFLICT (public_key) DO UPDATE SET refused = 1`, id[:], at.Unix())
-	return err
+	if err != nil {
+		return err
+	}
+	return t.DropKnock(id)
 }
 
 // PutKnock implements tower.AccessStore.
