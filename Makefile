@@ -132,7 +132,8 @@ release: $(BIN)/cyclonedx-gomod ## Build static, reproducible binaries for all p
 	dist/.vigil manual > dist/vigil.1
 	for shell in bash zsh fish; do dist/.vigil completion $$shell > dist/vigil.$$shell; done
 	rm dist/.vigil
-	cp LICENSE contrib/systemd/vigil.service contrib/systemd/vigil.conf dist/
+	cp LICENSE README.md CHANGELOG.md contrib/systemd/vigil.service contrib/systemd/vigil.conf dist/
+	cp contrib/prometheus/vigil.rules.yml contrib/grafana/*.json dist/
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: check-platforms
