@@ -133,7 +133,7 @@ release: $(BIN)/cyclonedx-gomod ## Build static, reproducible binaries for all p
 	for shell in bash zsh fish; do dist/.vigil completion $$shell > dist/vigil.$$shell; done
 	rm dist/.vigil
 	cp LICENSE README.md CHANGELOG.md contrib/systemd/vigil.service contrib/systemd/vigil.conf dist/
-	cp contrib/prometheus/vigil.rules.yml contrib/grafana/*.json dist/
+	cp contrib/prometheus/vigil.rules.yml dist/ && cp contrib/grafana/vigil.json dist/vigil.grafana.json
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: check-platforms
