@@ -112,10 +112,12 @@ func btcdArgs(n *Node) []string {
 		"--rpcmaxclients=100", "--nocfilters", "--utxocachemaxsize=16", "--miningaddr=" + n.miningAddress}
 }
 
+// bitcoindArgs have bitcoind check its whole mempool after none of its transactions,
+// as on every chain but regtest: ten thousand would take it minutes.
 func bitcoindArgs(n *Node) []string {
 	return []string{"-regtest", "-datadir=" + n.dir, "-listen=0", "-server=1", "-daemon=0",
 		"-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-rpcport=" + port(n.rpc.address),
-		"-printtoconsole=1", "-persistmempool=0", "-zmqpubhashblock=" + n.zmq}
+		"-printtoconsole=1", "-persistmempool=0", "-checkmempool=0", "-checkblockindex=0", "-zmqpubhashblock=" + n.zmq}
 }
 
 // Start starts the node again on the chain it had, with an empty mempool, and
