@@ -9,6 +9,15 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
+# Build tags of `build`, `test`, `fuzz` and the benchmarks: libsecp256k1, which
+# needs a C compiler, pkg-config and the library (Debian: libsecp256k1-dev). It is
+# all that such a build takes from the system: names are resolved as in any other.
+TAGS :=
+TAGGED := $(if $(TAGS),-tags $(TAGS))
+ifdef TAGS
+build: GOBUILD := $(subst CGO_ENABLED=0,CGO_ENABLED=1,$(GOBUILD)) $(TAGGED),netgo,osusergo
+endif
+
 # The race detector, but not inside what only computes and is not ours: it makes
 # SQLite ten times slower. Not fit for a package that instantiates generic code of
 # others (sync.Map's): the linker keeps one copy, and without the detector in it
@@ -43,7 +52,7 @@ test: ## Run all tests, with the race detector where there is a C compiler.
 	done
 	@race='$(RACE)'; go build -race -o /dev/null runtime/cgo 2>/dev/null || { \
 		race=; echo "no C compiler that works here: NO RACE DETECTOR in this run"; \
-	}; set -x; go test $$race -timeout $(TEST_TIMEOUT) ./...
+	}; set -x; go test $(TAGGED) $$race -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check formatting, and run go vet and the linters.
@@ -72,7 +81,7 @@ check-generated: ## Fail if `make generate` would change a file, but for protoc'
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@git grep --untracked -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while read -r target; do \
-			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$(dirname "$$file")"); \
+			(set -x; go test $(TAGGED) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$(dirname "$$file")"); \
 		done; \
 	done
 
@@ -106,15 +115,15 @@ SCALE ?= 10000000
 
 .PHONY: bench
 bench: ## Measure everything, and write the table into docs/performance.md.
-	go run ./tests/bench -doc docs/performance.md
+	go run $(TAGGED) ./tests/bench -doc docs/performance.md
 
 .PHONY: bench-full
 bench-full: ## The same with 10,000 breaches in three blocks.
-	go run ./tests/bench -full -doc docs/performance.md
+	go run $(TAGGED) ./tests/bench -full -doc docs/performance.md
 
 .PHONY: bench-scale
 bench-scale: ## Measure stores of up to SCALE (10,000,000) appointments, built once.
-	go run ./tests/bench -scale $(SCALE) -doc docs/performance.md
+	go run $(TAGGED) ./tests/bench -scale $(SCALE) -doc docs/performance.md
 
 # Platforms of a release: GOOS-GOARCH, arm with its version.
 PLATFORMS := linux-amd64 linux-arm64 linux-armv6 darwin-amd64 darwin-arm64

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/tv42/zbase32"
 )
@@ -62,23 +61,21 @@ func (s Signature) String() string { return zbase32.EncodeToString(s[:]) }
 // Sign signs a message with a nonce by RFC 6979 and a low s: the same key and
 // message always give the same signature.
 func Sign(key *btcec.PrivateKey, message []byte) Signature {
-	return Signature(ecdsa.SignCompact(key, digest(message), true))
+	d := digest(message)
+	return sign(key, &d)
 }
 
 // Recover returns the key that signed the message. Any well-formed signature
 // gives some key: whether it is a user's is for the gatekeeper to know.
 func Recover(message []byte, s Signature) (UserID, error) {
-	key, _, err := ecdsa.RecoverCompact(s[:], digest(message))
-	if err != nil {
-		return UserID{}, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-	return NewUserID(key), nil
+	d := digest(message)
+	return recoverKey(&d, &s)
 }
 
 // digest is the double SHA-256 of the prefixed message.
-func digest(message []byte) []byte {
+func digest(message []byte) chainhash.Hash {
 	prefixed := make([]byte, 0, len(messagePrefix)+len(message))
 	prefixed = append(prefixed, messagePrefix...)
 	prefixed = append(prefixed, message...)
-	return chainhash.DoubleHashB(prefixed)
+	return chainhash.DoubleHashH(prefixed)
 }

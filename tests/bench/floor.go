@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,16 +25,24 @@ import (
 // floor is what others are held against: what can't be saved.
 type floor struct {
 	recover, sign time.Duration // CPU of one, by btcec
+	own           *pair         // the same by the library that the tower has instead
 	write         time.Duration // one durable write of 4 KiB, wall
 	commit        time.Duration // CPU of one small change through the store
 }
 
+// pair is the CPU of one recovery and of one signature.
+type pair struct{ recover, sign time.Duration }
+
 func (b *bench) measureFloor() {
 	b.say("signatures and the disk by themselves")
 	b.floor.sign, b.floor.recover = signatures()
+	b.floor.own = ownSignatures()
 	b.floor.write = b.durableWrite()
 	b.floor.commit = b.smallCommits()
 	b.table.tell("", "one recovery / one signature by btcec, CPU", "%s / %s", short(b.floor.recover), short(b.floor.sign))
+	if own := b.floor.own; own != nil {
+		b.table.tell("", "one recovery / one signature by "+library()+", CPU", "%s / %s", short(own.recover), short(own.sign))
+	}
 	b.table.tell("", "one durable write of 4 KiB, median", "%s", short(b.floor.write))
 	b.table.tell("", "one small change through the store, 8 at once, CPU", "%s", short(b.floor.commit))
 }
@@ -44,6 +54,33 @@ func signatures() (sign, recovery time.Duration) {
 	sign = threadTime(4000, func() { ecdsa.SignCompact(key, digest, true) })
 	recovery = threadTime(2000, func() { _, _, _ = ecdsa.RecoverCompact(signature, digest) })
 	return sign, recovery
+}
+
+// ownSignatures measures the library that is built into this program and into
+// the tower, the hash of a short message included; nil where it is btcec.
+func ownSignatures() *pair {
+	if library() == btcecs {
+		return nil
+	}
+	key, _ := btcec.PrivKeyFromBytes(hashOf("floor"))
+	message := hashOf("digest")
+	signature := teos.Sign(key, message)
+	return &pair{
+		sign:    threadTime(4000, func() { teos.Sign(key, message) }),
+		recover: threadTime(4000, func() { _, _ = teos.Recover(message, signature) }),
+	}
+}
+
+// btcecs is the library where no tag names another.
+const btcecs = "btcec"
+
+// library is what signs and recovers in the tower.
+func library() string {
+	const other = "libsecp256k1"
+	if slices.Contains(strings.Split(harness.Tags(), ","), other) {
+		return other
+	}
+	return btcecs
 }
 
 func hashOf(text string) []byte {

@@ -76,6 +76,9 @@ func (b *bench) tellAdds(clients int, r result) {
 		b.table.tell("1", what+"p50 / p99 / longest", "%s", figure)
 	}
 	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), b.floor.recover+b.floor.sign, 1.5)
+	if own := b.floor.own; own != nil {
+		b.table.own("1", what+"the same against "+library(), r.cpuEach(), own.recover+own.sign)
+	}
 }
 
 // asks measures get_appointment.
@@ -89,6 +92,9 @@ func (b *bench) asks(t *served, held []addition) {
 	r := b.load(t, askers, requests, phase, nil)
 	b.table.tell("2", "get_appointment, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
 	b.table.ratio("2", "get_appointment, 8 at once: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
+	if own := b.floor.own; own != nil {
+		b.table.own("2", "get_appointment, 8 at once: the same against "+library(), r.cpuEach(), own.recover)
+	}
 }
 
 // registrations measures register, of new users.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -46,10 +47,33 @@ var buildVigil = sync.OnceValues(func() (string, error) {
 				return "", err
 			}
 		}
-		return build(filepath.Join(root, ".cache", "vigil-race"), root, "./plugin", raceFlags...)
+		return buildProduct(root, "vigil-race", raceFlags...)
 	}
-	return build(filepath.Join(root, ".cache", "vigil"), root, "./plugin")
+	return buildProduct(root, "vigil")
 })
+
+// Tags are the build tags that this program was built with, joined by commas.
+// The product is built with the same.
+var Tags = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-tags" {
+			return s.Value
+		}
+	}
+	return ""
+})
+
+func buildProduct(root, name string, flags ...string) (string, error) {
+	if tags := Tags(); tags != "" {
+		name += "-" + tags
+		flags = append([]string{"-tags", tags}, flags...)
+	}
+	return build(filepath.Join(root, ".cache", name), root, "./plugin", flags...)
+}
 
 // buildBtcd builds the test node where the cache does not hold it yet: its
 // version, and the hashes of all its sources, are pinned in tests/node.

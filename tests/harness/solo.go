@@ -90,7 +90,7 @@ var buildPlain = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return build(filepath.Join(root, ".cache", "vigil"), root, "./plugin")
+	return buildProduct(root, "vigil")
 })
 
 // standaloneArgs are the words after `vigil`.
