@@ -12,6 +12,7 @@ import (
 	"vigil/internal/onion"
 	"vigil/internal/operator"
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/towerapi"
 )
 
@@ -197,28 +198,27 @@ func registerLine(id teos.UserID, address string) string {
 }
 
 // warnings says what the operator should act on.
-func (r *reach) warnings() (list []string) {
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+func (r *reach) warnings() (list []tower.Warning) {
+	add := func(kind tower.WarningKind, format string, args ...any) {
+		list = append(list, tower.Warning{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	}
 	if r.certs != nil {
 		s := r.certs.Status()
 		if s.Err != nil {
-			add("the TLS certificate: %s", cut(s.Err.Error()))
+			add(tower.WarnCertificate, "the TLS certificate: %s", cut(s.Err.Error()))
 		}
 		if s.Soon {
-			add("the TLS certificate expires on %s and was not renewed", s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
-		}
-		if api := r.api(); api != nil && api.Addr() != "" && api.TLSAddr() == "" {
-			add("the API does not listen on tls-bind: the log says why")
+			add(tower.WarnCertificate, "the TLS certificate expires on %s and was not renewed", s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
 		}
 	}
 	if r.onion == nil {
 		return list
 	}
 	if s := r.onion.Status(); s.Err != nil {
-		add("the onion service is not offered, and tried again: %s", cut(s.Err.Error()))
+		add(tower.WarnTor, "the onion service is not offered, and tried again: %s", cut(s.Err.Error()))
 	}
 	if r.torElsewhere() {
-		add("Tor runs on another machine and the API listens on this one's loopback only: set api-bind or tor-target to what Tor reaches")
+		add(tower.WarnTor, "Tor runs on another machine and the API listens on this one's loopback only: set api-bind or tor-target to what Tor reaches")
 	}
 	return list
 }

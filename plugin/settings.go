@@ -18,6 +18,9 @@ import (
 
 // settings are options that were checked: what the program runs by.
 type settings struct {
+	// prefix stands before the options' names in a node's configuration, "" for
+	// those of `vigil tower`.
+	prefix string
 	// network is bitcoind's name for the chain.
 	network string
 	dataDir string
@@ -53,6 +56,7 @@ const (
 func resolve(r raw, prefix string) (settings, error) {
 	p := &parser{raw: r, prefix: prefix}
 	s := settings{
+		prefix:  strings.TrimPrefix(prefix, "--"),
 		dataDir: r["data-dir"],
 		zmq:     r["bitcoind-zmq"],
 		network: p.network(),
@@ -73,6 +77,9 @@ func resolve(r raw, prefix string) (settings, error) {
 	s.node = p.node(s.network)
 	return s, errors.Join(p.errs...)
 }
+
+// named is an option as its user writes it.
+func (s settings) named(option string) string { return s.prefix + option }
 
 // parser reads options and collects what is wrong with them.
 type parser struct {
