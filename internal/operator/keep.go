@@ -13,7 +13,7 @@ var keepMethods = []Method{{
 	About: "Write a copy of all that the tower must not forget to a new file, while it runs. `vigil restore` takes it. An existing file is never overwritten.",
 	Params: []Param{
 		required(path("file", "Where to write it. lightning-cli takes an absolute path, on the node's machine.")),
-		secret("passphrase", "Seals the key of a `vigil tower` into the backup. The shell takes the name of a file that holds it, or - for standard input. Without it the key is left out."),
+		secret("passphrase", "Seals the keys in the data directory into the backup: that of a `vigil tower`, and that of an onion service. The shell takes the name of a file that holds it, or - for standard input. Without it they are left out."),
 	},
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		return d.Backup(ctx, arg[string](a, "file"), arg[string](a, "passphrase"))
