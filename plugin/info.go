@@ -47,6 +47,9 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	}
 	info.Admin = d.watch.Addr()
 	info.Warnings = append(info.Warnings, d.watch.warnings()...)
+	for i := range info.Warnings {
+		info.Warnings[i].Text = d.settings.inWords(info.Warnings[i].Text)
+	}
 	info.NotGuarding = notGuarding(info)
 	return info, nil
 }

@@ -26,8 +26,9 @@ const onionPort = 9814
 // reach is by what others get to the API.
 type reach struct {
 	settings reachSettings
-	bind     string // that of the API
-	proxied  bool   // a reverse proxy leads to it
+	inWords  func(string) string // names options as their user writes them
+	bind     string              // that of the API
+	proxied  bool                // a reverse proxy leads to it
 	api      func() *towerapi.Server
 	certs    interface {
 		towerapi.Certificates
@@ -38,7 +39,7 @@ type reach struct {
 
 // newReach makes what of it is configured. api returns nil until there is one.
 func newReach(s settings, path func(string) string, api func() *towerapi.Server, log *slog.Logger) *reach {
-	r := &reach{settings: s.reach, bind: s.api.bind, proxied: len(s.api.proxies) > 0, api: api}
+	r := &reach{settings: s.reach, inWords: s.inWords, bind: s.api.bind, proxied: len(s.api.proxies) > 0, api: api}
 	if t := s.reach.tls; t != nil && len(t.names) > 0 {
 		r.certs = certs.NewACME(certs.ACMEConfig{
 			Names: t.names, Cache: path(acmeDir), Directory: t.directory, Log: log,
@@ -152,12 +153,12 @@ func (r *reach) listeningAt(addr, kind string) operator.Address {
 	switch ip, err := netip.ParseAddr(host); {
 	case err != nil:
 	case ip.IsLoopback() && r.proxied:
-		a.Note = "through your reverse proxy: set public-address to what leads there"
+		a.Note = r.inWords("through your reverse proxy: set public-address to what leads there")
 	case ip.IsLoopback():
 		a.Note = operator.OnlyHere
 	case ip.IsUnspecified():
 		a.Address = net.JoinHostPort(unknownHost, port)
-		a.Note = "HOST stands for this machine's public name or address: set public-address"
+		a.Note = r.inWords("HOST stands for this machine's public name or address: set public-address")
 	}
 	return a
 }

@@ -7,8 +7,11 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"vigil/inspector"
 	"vigil/internal/bitcoind"
@@ -80,6 +83,23 @@ func resolve(r raw, prefix string) (settings, error) {
 
 // named is an option as its user writes it.
 func (s settings) named(option string) string { return s.prefix + option }
+
+// ourOption matches an option's name as it stands alone in a text of ours.
+var ourOption = sync.OnceValue(func() *regexp.Regexp {
+	var names []string
+	for _, o := range options {
+		if strings.Contains(o.name, "-") {
+			names = append(names, o.name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile(`(^|[ (])(` + strings.Join(names, "|") + `)($|[ ,;:)])`)
+})
+
+// inWords is a text with the options in it as their user writes them.
+func (s settings) inWords(text string) string {
+	return ourOption().ReplaceAllString(text, "${1}"+s.prefix+"${2}${3}")
+}
 
 // parser reads options and collects what is wrong with them.
 type parser struct {

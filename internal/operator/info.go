@@ -111,7 +111,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	b := Info{
 		Guarding: i.NotGuarding == "", NotGuarding: i.NotGuarding,
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version,
-		API: orEmpty(i.API), Admin: i.Admin, Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses),
+		API: orEmpty(i.API), Admin: i.Admin, Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses, i.InNode),
 		LivesInNode: i.InNode, Backends: orEmpty(i.Backends),
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
@@ -145,12 +145,16 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 }
 
 // howToOpen says what to do where only this machine reaches the tower.
-func howToOpen(addresses []Address) string {
+func howToOpen(addresses []Address, inNode bool) string {
 	if len(addresses) == 0 || slices.ContainsFunc(addresses, func(a Address) bool { return a.Note != OnlyHere }) {
 		return ""
 	}
-	return "only this machine reaches the tower: to serve other nodes, let it listen on the network " +
-		"(api-bind 0.0.0.0:9814, vigil-api-bind in a node) or offer it as an onion service (tor-control)"
+	prefix := ""
+	if inNode {
+		prefix = "vigil-"
+	}
+	return fmt.Sprintf("only this machine reaches the tower: to serve other nodes, let it listen on the network "+
+		"(%[1]sapi-bind 0.0.0.0:9814) or offer it as an onion service (%[1]stor-control)", prefix)
 }
 
 // stamp is a time as documents have it; "" where it is not known.

@@ -105,7 +105,7 @@ func (w *walk) appointment(ctx context.Context) {
 	const room = "make room on the disk, or repair it: no appointment is accepted until then"
 	w.must(ctx, "store", room, w.store)
 	w.must(ctx, "registration", room, w.register)
-	w.must(ctx, "appointment", "see the tower's log; is a limit of yours too tight (max-blob-size, max-storage)?", w.handIn)
+	w.must(ctx, "appointment", "see the tower's log; is a limit of yours too tight (max-blob-size, max-storage; with vigil- before them in a node)?", w.handIn)
 	w.stage(ctx, "receipt", "report it: a client would leave this tower", w.receipt)
 	w.stage(ctx, "question", "report it: users can't see what they handed in", w.question)
 	w.stage(ctx, "matching", "report it: breaches would be missed", w.match)
