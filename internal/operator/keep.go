@@ -43,10 +43,11 @@ type Backup struct {
 
 // Storage is what storage answers, in bytes.
 type Storage struct {
-	// Store is the store's file, Log the write-ahead log beside it.
+	// Store is the store's file, with what the log will add to it, Log the
+	// write-ahead log beside it.
 	Store int64 `json:"store_bytes"`
 	Log   int64 `json:"log_bytes"`
-	// Free is room in the file that deletions left. More than a megabyte of it
+	// Free is room in the store that deletions left. More than a megabyte of it
 	// is given back within seconds.
 	Free int64 `json:"free_bytes"`
 }
