@@ -22,7 +22,7 @@ const maxFile = 8 << 20
 
 // askCommand is `vigil NAME` for each of the operator's methods.
 func askCommand(ctx context.Context, m operator.Method, args []string, out io.Writer) error {
-	r, err := parseFlags(strings.TrimSpace(m.Name+" "+m.Usage()), m.About, args, questionFlags(m), names(m), out)
+	r, err := parseFlags(strings.TrimSpace(m.Name+" "+m.Usage()), m.About, args, questionFlags(m), flagNames(m), out)
 	if errors.Is(err, errHelp) {
 		return nil
 	}
@@ -84,17 +84,24 @@ var jsonOption = option{name: "json", toggle: true, help: "Print the JSON docume
 func questionFlags(m operator.Method) []option {
 	var list []option
 	for _, p := range m.Params {
-		list = append(list, option{name: p.Name, fallback: p.Default, help: p.About, values: p.Values, file: p.File || p.Path, filled: p.File})
+		list = append(list, option{name: flagName(p.Name), fallback: p.Default, help: p.About, values: p.Values, file: p.File || p.Path, filled: p.File})
 	}
 	where := pick("network", "data-dir")
 	where[1].help = "The tower's data directory. Default: that of `vigil tower`, ~/.vigil/NETWORK, else that of the plugin, ~/.lightning/NETWORK/vigil."
 	return append(list, append(where, jsonOption)...)
 }
 
+func flagNames(m operator.Method) (list []string) {
+	for _, name := range names(m) {
+		list = append(list, flagName(name))
+	}
+	return list
+}
+
 func questionParams(m operator.Method, r raw) ([]byte, error) {
 	given := map[string]string{}
 	for _, p := range m.Params {
-		value := r[p.Name]
+		value := r[flagName(p.Name)]
 		if value == "" {
 			continue
 		}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"vigil/internal/operator"
 	"vigil/internal/teos"
@@ -22,34 +24,69 @@ const onionKeyFile = "onion.key"
 const sealedEnding = ".age"
 
 const (
-	noteNode = "The tower's key is not in it: it comes from the node (hsm_secret, or its recovery words). " +
-		"Whoever has both has the tower."
-	noteNoKey = "The tower's key is not in it: keep a copy of tower.key, or give a passphrase. " +
-		"Without the key its clients do not know the tower any more."
+	noteNode = "The tower's key is not in it: it comes from the node (hsm_secret, or its recovery words)."
+	// noteLeft comes with the names of keys, and what is lost without each.
+	noteLeft   = "NOT IN IT: %s. Keep copies, or give a passphrase, which seals them into it."
 	noteSealed = "Whoever has the file and the passphrase is the tower. Without the passphrase the key in it is lost."
 	noteLater  = "What is accepted from now on is not in it: make backups often."
 )
 
-// Backup writes a copy of the store, with the keys of a tower of its own if
-// there is a passphrase.
+// without is what is lost with each key.
+var without = map[string]string{
+	keyFile:      "tower.key (without it clients do not know the tower any more)",
+	onionKeyFile: "onion.key (without it the onion service gets another address, and clients that come by Tor lose the tower)",
+}
+
+// leftOut is kept in a backup: the names of keys that are not in it.
+const leftOut = "left-out"
+
+// ownKeys are the keys in the data directory that nothing else brings back.
+func (d *daemon) ownKeys() (names []string) {
+	for _, name := range backupKeys {
+		if exists(d.path(name)) && (name != keyFile || !d.inNode) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// notes say what to know of a backup in which some keys are sealed and some are
+// missing.
+func (d *daemon) notes(sealed, missing []string) (list []string) {
+	if len(missing) > 0 {
+		var lost []string
+		for _, name := range missing {
+			lost = append(lost, without[name])
+		}
+		list = append(list, fmt.Sprintf(noteLeft, strings.Join(lost, "; ")))
+	}
+	if d.inNode {
+		list = append(list, noteNode)
+	}
+	if len(sealed) > 0 {
+		list = append(list, noteSealed)
+	}
+	return append(list, noteLater)
+}
+
+// Backup writes a copy of the store, with the keys in the data directory if there
+// is a passphrase.
 func (c *core) Backup(ctx context.Context, file, passphrase string) (b operator.Backup, err error) {
 	d := c.daemon
 	extra := map[string][]byte{"version": []byte(version)}
 	b = operator.Backup{File: file, Sealed: []string{}}
+	keys := d.ownKeys()
 	switch {
-	case d.inNode && passphrase != "":
-		return b, teos.Errorf(teos.WrongType, "leave the passphrase out: the key of a tower in a node comes from the node, and is not in a backup")
-	case d.inNode:
-		b.Notes = []string{noteNode, noteLater}
 	case passphrase == "":
-		b.Notes = []string{noteNoKey, noteLater}
+		extra[leftOut] = []byte(strings.Join(keys, "\n"))
+		b.Notes = d.notes(nil, keys)
+	case len(keys) == 0:
+		return b, teos.Errorf(teos.WrongType, "leave the passphrase out, there is nothing to seal: the key of a tower in a node comes from the node, and it has no onion service")
 	default:
-		b.Notes = []string{noteSealed, noteLater}
-	}
-	if passphrase != "" {
-		if b.Sealed, err = d.sealKeys(extra, passphrase); err != nil {
+		if b.Sealed, err = d.sealKeys(keys, extra, passphrase); err != nil {
 			return b, err
 		}
+		b.Notes = d.notes(b.Sealed, nil)
 	}
 	if b.Storage, err = c.Storage(ctx); err != nil {
 		return b, err
@@ -76,20 +113,15 @@ func (c *core) Storage(ctx context.Context) (operator.Storage, error) {
 	return operator.Storage{Store: size.File, Log: size.Log, Free: size.Free}, err
 }
 
-func (d *daemon) sealKeys(into map[string][]byte, passphrase string) (names []string, err error) {
-	names = []string{}
-	for _, name := range backupKeys {
+func (d *daemon) sealKeys(names []string, into map[string][]byte, passphrase string) ([]string, error) {
+	for _, name := range names {
 		key, err := os.ReadFile(d.path(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}
 		if into[name+sealedEnding], err = seal(key, passphrase); err != nil {
 			return nil, err
 		}
-		names = append(names, name)
 	}
 	return names, nil
 }

@@ -90,7 +90,7 @@ func TestAnEmptyPassphraseMakesNoBackup(t *testing.T) {
 	if left, err := os.ReadDir(to); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if out, err := shell(t, "backup", backup, "--data-dir", dir); err != nil || !strings.Contains(out, "keep a copy of tower.key") {
+	if out, err := shell(t, "backup", backup, "--data-dir", dir); err != nil || !strings.Contains(out, "NOT IN IT: tower.key") {
 		t.Errorf("without one: %s, %v", out, err)
 	}
 }

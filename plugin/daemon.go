@@ -220,12 +220,13 @@ func (d *daemon) openAPI(ctx context.Context, check *inspector.Inspector, core *
 	})
 	core.api.Store(api)
 	core.reach.Store(reach)
-	d.log.Info("the tower guards", "tower_id", core.ID(), "network", directoryOf(d.settings.network),
+	d.log.Info("the tower has started", "tower_id", core.ID(), "network", directoryOf(d.settings.network),
 		"version", version, "data", d.settings.dataDir)
 	ctx, fail := context.WithCancelCause(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer fail(nil)
+	parts.Go(d.part(fail, "looking whether it guards", func() { core.tellOnceGuarding(ctx) }))
 	if reach.onion != nil {
 		parts.Go(d.part(fail, "offering the onion service", func() { reach.onion.Run(ctx) }))
 	}

@@ -29,10 +29,12 @@ func parseFlags(command, about string, args []string, list []option, positional 
 			r[o.name] = value
 			return nil
 		}
-		if o.toggle {
-			set.BoolFunc(o.name, o.help, take)
-		} else {
-			set.Func(o.name, o.help, take)
+		for _, name := range spellings(o.name) {
+			if o.toggle {
+				set.BoolFunc(name, o.help, take)
+			} else {
+				set.Func(name, o.help, take)
+			}
 		}
 	}
 	for _, o := range list {
@@ -44,7 +46,7 @@ func parseFlags(command, about string, args []string, list []option, positional 
 			return nil, errors.Join(errHelp, printHelp(command, about, list, out))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: see `vigil %s --help`", err, name)
+			return nil, fmt.Errorf("%s: see `vigil %s --help`", flagError(err), name)
 		}
 		if args = set.Args(); len(args) == 0 {
 			break
@@ -55,6 +57,36 @@ func parseFlags(command, about string, args []string, list []option, positional 
 		r[positional[0]], positional, args = args[0], positional[1:], args[1:]
 	}
 	return r, nil
+}
+
+// flagName is the flag of a method's parameter.
+func flagName(param string) string { return strings.ReplaceAll(param, "_", "-") }
+
+// spellings are the names by which a flag is taken: with underscores, too, as
+// parameters are written for lightning-cli.
+func spellings(name string) []string {
+	if other := strings.ReplaceAll(name, "-", "_"); other != name {
+		return []string{name, other}
+	}
+	return []string{name}
+}
+
+// flagError says in our words what package flag found wrong.
+func flagError(err error) string {
+	text := err.Error()
+	if name, found := strings.CutPrefix(text, "flag provided but not defined: -"); found {
+		return fmt.Sprintf("there is no option --%.40s", name)
+	}
+	if name, found := strings.CutPrefix(text, "flag needs an argument: -"); found {
+		return fmt.Sprintf("--%s needs a value", name)
+	}
+	if bad, found := strings.CutPrefix(text, "bad flag syntax: "); found {
+		return fmt.Sprintf("%.40q is no option", bad)
+	}
+	if _, cause, found := strings.Cut(text, ": "); found && strings.HasPrefix(text, "invalid ") {
+		return cause
+	}
+	return text
 }
 
 const helpWidth = 72

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -67,9 +68,9 @@ func (m *move) tell(ctx context.Context, a tower.Adopted) error {
 		r.line("This was a dry run: nothing was kept.")
 	} else {
 		if left == nil {
-			r.line("Now run: %s", m.next())
+			r.line("Now run, with the address and port of teosd: %s", m.next())
 		} else {
-			r.line("To go on without what was not taken: %s", m.next())
+			r.line("To go on without what was not taken, with the address and port of teosd: %s", m.next())
 		}
 		r.line("Don't start teosd again: two towers of one key would each know half.")
 	}
@@ -77,10 +78,21 @@ func (m *move) tell(ctx context.Context, a tower.Adopted) error {
 	return errors.Join(err, left)
 }
 
-// next is what to do after an import.
+// next is the command to run after an import, as a shell takes it.
 func (m *move) next() string {
-	return fmt.Sprintf("vigil tower --network %s --data-dir %s --api-bind ADDRESS:PORT, with the address and port of teosd.",
-		directoryOf(m.network), m.dir)
+	line := fmt.Sprintf("vigil tower --network %s --data-dir %s --api-bind ADDRESS:PORT", directoryOf(m.network), shellWord(m.dir))
+	for _, option := range m.backend {
+		line += " " + shellWord(option)
+	}
+	return line
+}
+
+// shellWord is a word as a shell takes it.
+func shellWord(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@,") == "" {
+		return word
+	}
+	return single(word)
 }
 
 func (m *move) tellOddities(r *report) {

@@ -91,6 +91,17 @@ func importTeos(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// TestWhatToRunNextWorksAsItIsPrinted: with the backend that was given, and words
+// as a shell takes them.
+func TestWhatToRunNextWorksAsItIsPrinted(t *testing.T) {
+	dir, node := filepath.Join(t.TempDir(), "my tower"), chainOf(t, "regtest", 250)
+	out, err := importTeos(t, teosDir(t), "--data-dir", dir, "--bitcoind", node)
+	want := "teosd: vigil tower --network regtest --data-dir '" + dir + "' --api-bind ADDRESS:PORT --bitcoind=" + node + "\n"
+	if err != nil || !strings.Contains(out, want) {
+		t.Errorf("%s, %v\nwant %s", out, err, want)
+	}
+}
+
 func TestATowerIsImportedOnceAndForAll(t *testing.T) {
 	from, dir := teosDir(t), filepath.Join(t.TempDir(), "vigil")
 	node := chainOf(t, "regtest", 250)

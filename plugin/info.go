@@ -39,13 +39,17 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	}
 	info.StoreError = cut(info.StoreError)
 	info.DiskUsed, info.DiskFree = d.disk()
-	info.Warnings = warnings(info)
+	info.Entrances = d.entrances(c.api.Load(), c.reach.Load())
+	info.Warnings = append(warnings(info), d.doorWarnings(c.api.Load())...)
 	if r := c.reach.Load(); r != nil {
 		info.Warnings = append(info.Warnings, r.warnings()...)
 		info.API = append(info.API, r.secureAddr()...)
 	}
 	info.Admin = d.watch.Addr()
 	info.Warnings = append(info.Warnings, d.watch.warnings()...)
+	for i := range info.Warnings {
+		info.Warnings[i].Text = d.settings.inWords(info.Warnings[i].Text)
+	}
 	info.NotGuarding = notGuarding(info)
 	return info, nil
 }
@@ -107,29 +111,27 @@ func notGuarding(i tower.Info) string {
 }
 
 // warnings says in plain words what the operator should act on.
-func warnings(i tower.Info) []string {
-	var list []string
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+func warnings(i tower.Info) (list []tower.Warning) {
+	add := func(kind tower.WarningKind, format string, args ...any) {
+		list = append(list, tower.Warning{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	}
 	if i.SourceError != "" {
-		add("the chain can't be followed now, breaches are not seen: %s", i.SourceError)
+		add(tower.WarnChain, "the chain can't be followed now, breaches are not seen: %s", i.SourceError)
 	}
 	if i.StoreError != "" {
-		add("the store can't be written to, no appointment is accepted, and what breaches are answered is not recorded: make room on the disk or repair it; it says: %s", i.StoreError)
+		add(tower.WarnStore, "the store can't be written to, no appointment is accepted, and what breaches are answered is not recorded: make room on the disk or repair it; it says: %s", i.StoreError)
 	}
 	if behind := int64(i.SourceHeight) - int64(i.Height); behind >= behindAlarm {
-		add("the tower is %d blocks behind the chain and catching up", behind)
-	}
-	if len(i.API) == 0 {
-		add("the HTTP API does not listen: remote nodes can't reach the tower; the log says why")
+		add(tower.WarnBehind, "the tower is %d blocks behind the chain and catching up", behind)
 	}
 	for _, r := range i.Blind {
-		add("blocks %d to %d were never seen: the backend had pruned them while the tower was away", r.From, r.To)
+		add(tower.WarnBlind, "blocks %d to %d were never seen: the backend had pruned them while the tower was away", r.From, r.To)
 	}
 	if n := i.Pending - i.Refused; n > 0 {
-		add("%s for the penalty to confirm; it is in the mempool or on its way there", several(n, "breach waits", "breaches wait"))
+		add(tower.WarnBreach, "%s for the penalty to confirm; it is in the mempool or on its way there", several(n, "breach waits", "breaches wait"))
 	}
 	if i.Refused > 0 {
-		add("%s refused by the Bitcoin backend, and tried again at every block; it says: %s",
+		add(tower.WarnRefused, "%s refused by the Bitcoin backend, and tried again at every block; it says: %s",
 			several(i.Refused, "penalty is", "penalties are"), i.Refusal)
 	}
 	return list

@@ -106,7 +106,7 @@ func (n *node) init(ctx context.Context, c cln.Config) (disable string) {
 	}
 	n.level.Set(s.level)
 	n.rules.Store(&s)
-	w := newWatch(s.admin, n.log)
+	w := newWatch(s, n.log)
 	n.watch.Store(w)
 	n.parts.Go(func() { w.run(ctx, n.log) })
 	n.parts.Go(func() { n.keepRunning(ctx, n.daemon(s, w, cln.DialRPC(c.RPCFile))) })

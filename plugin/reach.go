@@ -12,6 +12,7 @@ import (
 	"vigil/internal/onion"
 	"vigil/internal/operator"
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/towerapi"
 )
 
@@ -25,8 +26,9 @@ const onionPort = 9814
 // reach is by what others get to the API.
 type reach struct {
 	settings reachSettings
-	bind     string // that of the API
-	proxied  bool   // a reverse proxy leads to it
+	inWords  func(string) string // names options as their user writes them
+	bind     string              // that of the API
+	proxied  bool                // a reverse proxy leads to it
 	api      func() *towerapi.Server
 	certs    interface {
 		towerapi.Certificates
@@ -37,7 +39,7 @@ type reach struct {
 
 // newReach makes what of it is configured. api returns nil until there is one.
 func newReach(s settings, path func(string) string, api func() *towerapi.Server, log *slog.Logger) *reach {
-	r := &reach{settings: s.reach, bind: s.api.bind, proxied: len(s.api.proxies) > 0, api: api}
+	r := &reach{settings: s.reach, inWords: s.inWords, bind: s.api.bind, proxied: len(s.api.proxies) > 0, api: api}
 	if t := s.reach.tls; t != nil && len(t.names) > 0 {
 		r.certs = certs.NewACME(certs.ACMEConfig{
 			Names: t.names, Cache: path(acmeDir), Directory: t.directory, Log: log,
@@ -151,12 +153,12 @@ func (r *reach) listeningAt(addr, kind string) operator.Address {
 	switch ip, err := netip.ParseAddr(host); {
 	case err != nil:
 	case ip.IsLoopback() && r.proxied:
-		a.Note = "through your reverse proxy: set public-address to what leads there"
+		a.Note = r.inWords("through your reverse proxy: set public-address to what leads there")
 	case ip.IsLoopback():
 		a.Note = operator.OnlyHere
 	case ip.IsUnspecified():
 		a.Address = net.JoinHostPort(unknownHost, port)
-		a.Note = "HOST stands for this machine's public name or address: set public-address"
+		a.Note = r.inWords("HOST stands for this machine's public name or address: set public-address")
 	}
 	return a
 }
@@ -197,28 +199,27 @@ func registerLine(id teos.UserID, address string) string {
 }
 
 // warnings says what the operator should act on.
-func (r *reach) warnings() (list []string) {
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+func (r *reach) warnings() (list []tower.Warning) {
+	add := func(kind tower.WarningKind, format string, args ...any) {
+		list = append(list, tower.Warning{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	}
 	if r.certs != nil {
 		s := r.certs.Status()
 		if s.Err != nil {
-			add("the TLS certificate: %s", cut(s.Err.Error()))
+			add(tower.WarnCertificate, "the TLS certificate: %s", cut(s.Err.Error()))
 		}
 		if s.Soon {
-			add("the TLS certificate expires on %s and was not renewed", s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
-		}
-		if api := r.api(); api != nil && api.Addr() != "" && api.TLSAddr() == "" {
-			add("the API does not listen on tls-bind: the log says why")
+			add(tower.WarnCertificate, "the TLS certificate expires on %s and was not renewed", s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
 		}
 	}
 	if r.onion == nil {
 		return list
 	}
 	if s := r.onion.Status(); s.Err != nil {
-		add("the onion service is not offered, and tried again: %s", cut(s.Err.Error()))
+		add(tower.WarnTor, "the onion service is not offered, and tried again: %s", cut(s.Err.Error()))
 	}
 	if r.torElsewhere() {
-		add("Tor runs on another machine and the API listens on this one's loopback only: set api-bind or tor-target to what Tor reaches")
+		add(tower.WarnTor, "Tor runs on another machine and the API listens on this one's loopback only: set api-bind or tor-target to what Tor reaches")
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 
 	"vigil/internal/operator"
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/towerapi"
 )
 
@@ -145,7 +146,7 @@ func TestWhereTorReachesTheAPI(t *testing.T) {
 		}
 	}
 	r := reachOf(t, raw{"tor-control": "10.0.0.1:9051"})
-	if list := r.warnings(); len(list) != 2 || !strings.Contains(list[1], "tor-target") {
+	if list := r.warnings(); len(list) != 2 || !strings.Contains(list[1].Text, "tor-target") {
 		t.Errorf("warnings are %q", list)
 	}
 	if got := reachOf(t, raw{"tor-control": "10.0.0.1:9051", "tor-target": "10.0.0.2:1"}); got.target() != "10.0.0.2:1" || got.torElsewhere() {
@@ -155,7 +156,7 @@ func TestWhereTorReachesTheAPI(t *testing.T) {
 
 func TestCertificatesThatCantBeReadAreAWarning(t *testing.T) {
 	r := reachOf(t, raw{"tls-bind": "127.0.0.1:0", "tls-cert": "/nonexistent/c.pem", "tls-key": "/nonexistent/k.pem"})
-	if list := r.warnings(); len(list) != 1 || !strings.Contains(list[0], "no such file") {
+	if list := r.warnings(); len(list) != 1 || list[0].Kind != tower.WarnCertificate || !strings.Contains(list[0].Text, "no such file") {
 		t.Errorf("warnings are %q", list)
 	}
 	if r.tls() == nil || reachOf(t, nil).tls() != nil {

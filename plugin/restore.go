@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -204,6 +205,12 @@ func (b *restoring) putKey(name string, content []byte) error {
 	return writeSecret(b.path(name), content)
 }
 
+// lacks tells whether there was a key when the backup was made that is not in it,
+// nor in the directory.
+func (b *restoring) lacks(name string) bool {
+	return slices.Contains(strings.Split(string(b.Extra[leftOut]), "\n"), name) && !exists(b.path(name))
+}
+
 // tell says what came back, and what did not.
 func (b *restoring) tell(out io.Writer) error {
 	var text []byte
@@ -221,6 +228,11 @@ func (b *restoring) tell(out io.Writer) error {
 	if !b.hasKey {
 		say("The backup has no key. In a node it comes from the node itself. For `vigil tower`, put the")
 		say("tower.key of this tower into %s first: another key is another tower, and it will not start.", b.dir)
+		say("")
+	}
+	if b.lacks(onionKeyFile) {
+		say("onion.key IS NOT IN THE BACKUP: put your copy into %s before the start. Without it the", b.dir)
+		say("onion service gets another address, and clients that come by Tor lose the tower.")
 		say("")
 	}
 	say("Blocks after %d are caught up with at the start, so breaches since then are answered.", b.Height)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestASealedBackupBringsTheTowerBack(t *testing.T) {
 
 func TestABackupWithoutItsKeySaysSo(t *testing.T) {
 	c, backup, answer := backedUp(t, "")
-	if len(answer.Sealed) != 0 || answer.Notes[0] != noteNoKey {
+	if len(answer.Sealed) != 0 || !strings.HasPrefix(answer.Notes[0], "NOT IN IT: tower.key (") || strings.Contains(answer.Notes[0], "onion.key") {
 		t.Errorf("%+v", answer)
 	}
 	if raw, err := os.ReadFile(backup); err != nil || bytes.Contains(raw, c.daemon.privateHex(t)) {
@@ -115,6 +116,38 @@ func (d *daemon) privateHex(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return bytes.TrimSpace(text)
+}
+
+// TestTheOnionKeyIsInTheBackup, of a node's tower, too, or it is said that it is not.
+func TestTheOnionKeyIsInTheBackup(t *testing.T) {
+	cheap(t)
+	for _, inNode := range []bool{false, true} {
+		c, backup, _ := backedUp(t, "")
+		c.daemon.inNode = inNode
+		pass := filepath.Join(t.TempDir(), "pass")
+		if err := errors.Join(os.WriteFile(c.daemon.path(onionKeyFile), []byte("onion"), 0o600), os.WriteFile(pass, []byte("p"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := c.Backup(t.Context(), backup+"-plain", "")
+		if err != nil || !strings.Contains(answer.Notes[0], "onion.key (without it") || strings.Contains(answer.Notes[0], "tower.key (") == inNode {
+			t.Errorf("in a node %v, without a passphrase: %+v, %v", inNode, answer, err)
+		}
+		if out, err := restore(t, backup+"-plain", "--data-dir", t.TempDir()); err != nil || !strings.Contains(out, "onion.key IS NOT IN THE BACKUP") {
+			t.Errorf("in a node %v, restored without it: %s, %v", inNode, out, err)
+		}
+		answer, err = c.Backup(t.Context(), backup+"-sealed", "p")
+		if err != nil || !slices.Contains(answer.Sealed, onionKeyFile) || slices.Contains(answer.Sealed, keyFile) == inNode || strings.Contains(answer.Notes[0], "NOT IN IT") {
+			t.Errorf("in a node %v, with a passphrase: %+v, %v", inNode, answer, err)
+		}
+		dir := t.TempDir()
+		out, err := restore(t, backup+"-sealed", "--data-dir", dir, "--passphrase", pass)
+		if err != nil || strings.Contains(out, "onion.key IS NOT") {
+			t.Errorf("in a node %v: %s, %v", inNode, out, err)
+		}
+		if key, err := os.ReadFile(filepath.Join(dir, onionKeyFile)); err != nil || string(key) != "onion" {
+			t.Errorf("in a node %v, restored: %q, %v", inNode, key, err)
+		}
+	}
 }
 
 func TestANodesBackupTakesNoPassphrase(t *testing.T) {

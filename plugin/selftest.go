@@ -18,7 +18,7 @@ import (
 
 // rehearsal is what a self-test of this tower goes through.
 func (c *core) rehearsal() operator.Rehearsal {
-	r := operator.Rehearsal{TryTurn: c.testing.TryLock, Turn: c.testing.Unlock, Door: c.askAsUser, Chain: c.askChain}
+	r := operator.Rehearsal{TryTurn: c.testing.TryLock, Turn: c.testing.Unlock, Door: c.askAsUser, Chain: c.askChain, Doors: c.lookAtDoors}
 	if c.daemon.tryOut != nil {
 		r.Mempool = c.daemon.tryOut
 	}

@@ -7,8 +7,11 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"vigil/inspector"
 	"vigil/internal/bitcoind"
@@ -18,6 +21,9 @@ import (
 
 // settings are options that were checked: what the program runs by.
 type settings struct {
+	// prefix stands before the options' names in a node's configuration, "" for
+	// those of `vigil tower`.
+	prefix string
 	// network is bitcoind's name for the chain.
 	network string
 	dataDir string
@@ -53,6 +59,7 @@ const (
 func resolve(r raw, prefix string) (settings, error) {
 	p := &parser{raw: r, prefix: prefix}
 	s := settings{
+		prefix:  strings.TrimPrefix(prefix, "--"),
 		dataDir: r["data-dir"],
 		zmq:     r["bitcoind-zmq"],
 		network: p.network(),
@@ -72,6 +79,26 @@ func resolve(r raw, prefix string) (settings, error) {
 	}
 	s.node = p.node(s.network)
 	return s, errors.Join(p.errs...)
+}
+
+// named is an option as its user writes it.
+func (s settings) named(option string) string { return s.prefix + option }
+
+// ourOption matches an option's name as it stands alone in a text of ours.
+var ourOption = sync.OnceValue(func() *regexp.Regexp {
+	var names []string
+	for _, o := range options {
+		if strings.Contains(o.name, "-") {
+			names = append(names, o.name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile(`(^|[ (])(` + strings.Join(names, "|") + `)($|[ ,;:)])`)
+})
+
+// inWords is a text with the options in it as their user writes them.
+func (s settings) inWords(text string) string {
+	return ourOption().ReplaceAllString(text, "${1}"+s.prefix+"${2}${3}")
 }
 
 // parser reads options and collects what is wrong with them.

@@ -145,3 +145,15 @@ func TestUnknownCommandsAndFlagsSayWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsAreNamedAsTheirUserWritesThem: in a node with vigil- before them.
+func TestOptionsAreNamedAsTheirUserWritesThem(t *testing.T) {
+	const text = "tls-cert /etc/tls-cert/c.pem: set tor-password, or vigil-api-bind (admin-bind); a tor-control's; public-address"
+	const want = "vigil-tls-cert /etc/tls-cert/c.pem: set vigil-tor-password, or vigil-api-bind (vigil-admin-bind); a tor-control's; vigil-public-address"
+	for prefix, want := range map[string]string{"--": text, "vigil-": want} {
+		s, err := resolve(with(nil), prefix)
+		if err != nil || s.inWords(text) != want {
+			t.Errorf("%s: %q, %v", prefix, s.inWords(text), err)
+		}
+	}
+}

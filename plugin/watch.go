@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 	"vigil/internal/watchroom"
 	"vigil/towerapi"
@@ -18,11 +19,13 @@ type watch struct {
 	*watchroom.Server
 	metrics *watchroom.Metrics
 	bind    string
+	option  string // by which that is chosen
 }
 
-func newWatch(s adminSettings, log *slog.Logger) *watch {
+func newWatch(c settings, log *slog.Logger) *watch {
+	s := c.admin
 	m := watchroom.NewMetrics(version)
-	return &watch{metrics: m, bind: s.bind, Server: watchroom.New(watchroom.Config{Bind: s.bind, Hosts: s.hosts, Log: log}, m)}
+	return &watch{metrics: m, bind: s.bind, option: c.named("admin-bind"), Server: watchroom.New(watchroom.Config{Bind: s.bind, Hosts: s.hosts, Log: log}, m)}
 }
 
 // run serves until ctx ends. Nothing that happens to it may end the tower.
@@ -53,10 +56,11 @@ func (w *watch) asked(method string, err error, took time.Duration) {
 }
 
 // warnings says why nobody can look after the tower, where that is so.
-func (w *watch) warnings() []string {
-	if trouble := w.Trouble(); trouble != "" {
-		return []string{fmt.Sprintf("the status page and the metrics are not served, the tower works all the same: "+
-			"free %s or choose another address (admin-bind); it says: %s", w.bind, cut(trouble))}
+func (w *watch) warnings() []tower.Warning {
+	trouble := w.Trouble()
+	if trouble == "" {
+		return nil
 	}
-	return nil
+	return []tower.Warning{{Kind: tower.WarnAdmin, Text: fmt.Sprintf("the status page and the metrics are not served, the tower works all the same: "+
+		"free %s or choose another address (%s); it says: %s", w.bind, w.option, cut(trouble))}}
 }

@@ -17,7 +17,7 @@ import (
 // TestTheDoorsAreCounted: each under its name, and who is throttled apart from who
 // met a busy tower.
 func TestTheDoorsAreCounted(t *testing.T) {
-	w := newWatch(adminSettings{bind: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	w := newWatch(settings{admin: adminSettings{bind: "127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { w.run(ctx, slog.New(slog.DiscardHandler)) })

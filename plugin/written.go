@@ -27,10 +27,10 @@ func absolute(name string) (string, error) {
 // nothing of that name.
 func target(m operator.Method, r raw) (string, error) {
 	for _, p := range m.Params {
-		if !p.Path || r[p.Name] == "" {
+		if !p.Path || r[flagName(p.Name)] == "" {
 			continue
 		}
-		file, err := absolute(r[p.Name])
+		file, err := absolute(r[flagName(p.Name)])
 		if _, errStat := os.Lstat(file); err == nil && errStat == nil {
 			err = fmt.Errorf("%s: %w", file, os.ErrExist)
 		}

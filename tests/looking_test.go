@@ -24,7 +24,7 @@ type selfTest struct {
 }
 
 // stages are those of an appointment's whole way.
-var stages = []string{"store", "registration", "appointment", "receipt", "question", "matching", "penalty", "chain", "mempool", "clean-up"}
+var stages = []string{"store", "registration", "appointment", "receipt", "question", "matching", "penalty", "api", "chain", "mempool", "clean-up"}
 
 func (s *scene) wantAllStages(got selfTest) {
 	s.Helper()

@@ -43,8 +43,15 @@ func TestStartWithoutBackend(t *testing.T) {
 		s.tower.Stop()
 		s.node.Stop()
 		s.tower.Start()
+		guards := func() int { return harness.TowerLogged(s.tower, "INFO", "the tower guards") }
+		before := guards()
+		harness.Until(s, "the outage to be told", func() bool { return s.info().SourceError != "" })
 		s.add(user, b.appointment)
+		if n := guards(); n != before {
+			s.Errorf("without a backend the log says that the tower guards")
+		}
 		s.node.Start()
+		harness.Until(s, "the log to say that the tower guards", func() bool { return guards() == before+1 })
 		s.cheat(b)
 		s.answered(b)
 	})

@@ -171,6 +171,13 @@ func goodTower() *hostileTower {
 	return h
 }
 
+// closedTower guards, but nobody can come in.
+func closedTower() *hostileTower {
+	h := goodTower()
+	h.said["info"] = strings.Replace(h.said["info"], "{", `{"entrances": [{"kind": "http", "address": "h:1", "open": false, "closed": "in use"}], `, 1)
+	return h
+}
+
 // contrast returns the least contrast of text on its ground (WCAG 2.1, 1.4.3), and
 // where it is.
 const contrast = `(() => {
@@ -192,7 +199,7 @@ const contrast = `(() => {
 func TestThePageCanBeRead(t *testing.T) {
 	t.Parallel()
 	b := browse(t)
-	addresses := map[string]string{"Guarding": serveRoom(t, goodTower()), "Not guarding": serveRoom(t, newHostileTower())}
+	addresses := map[string]string{"Guarding": serveRoom(t, goodTower()), "Guarding, but closed": serveRoom(t, closedTower()), "Not guarding": serveRoom(t, newHostileTower())}
 	grounds := map[string]bool{}
 	for state, address := range addresses {
 		for _, dark := range []bool{false, true} {
@@ -208,6 +215,9 @@ func TestThePageCanBeRead(t *testing.T) {
 			var ground string
 			b.Value("getComputedStyle(document.body).backgroundColor", &ground)
 			grounds[ground] = true
+			if state == "Guarding, but closed" {
+				b.Do(harness.Do{Until: says("why", "the API does not listen. h:1: in use") + " && document.getElementById('hero').classList.contains('warn')"})
+			}
 		}
 	}
 	if len(grounds) != 2 {

@@ -137,15 +137,32 @@ func TestNodeDropsConnections(t *testing.T) {
 func TestBusyPort(t *testing.T) {
 	s, _ := inStandIn(t, nil)
 	address := strings.TrimPrefix(string(s.tower.HTTP()), "http://")
-	second := harness.StartLightningd(s, s.node, harness.Vigil(s), map[string]any{"vigil-api-bind": address})
+	second := harness.StartLightningd(s, s.node, harness.Vigil(s), map[string]any{"vigil-api-bind": address, "vigil-admin-bind": "off"})
 	user := harness.NewUser(s, teos.V2, harness.RPCDoor{Lightningd: second})
 	harness.Until(s, "the second tower to serve by RPC", func() bool {
 		_, err := user.Register(s.Context())
 		return err == nil
 	})
-	info, err := harness.TowerInfo(s.Context(), second)
-	if err != nil || len(info.API) != 0 || len(info.Warnings) == 0 {
+	var info harness.Info
+	var err error
+	harness.Until(s, "the second tower to say why", func() bool {
+		info, err = harness.TowerInfo(s.Context(), second)
+		return err != nil || strings.Contains(strings.Join(info.Warnings, "\n"), "in use")
+	})
+	if err != nil || len(info.API) != 0 || !info.Guarding || len(info.Warnings) != 1 || info.WarningKinds[0] != "api" ||
+		!strings.Contains(info.Warnings[0], "free "+address+" or choose another address (vigil-api-bind)") ||
+		!strings.Contains(info.Warnings[0], "address already in use") {
 		s.Fatalf("with its port taken: %+v, %v", info, err)
+	}
+	if e := info.Entrances; len(e) != 1 || e[0].Open || e[0].Address != address || !strings.Contains(e[0].Closed, "address already in use") {
+		s.Errorf("its entrances: %+v", e)
+	}
+	var test selfTest
+	s.callNode(second, "vigil-selftest", nil, &test)
+	for _, stage := range test.Stages {
+		if stage.OK == (stage.Stage == "api") || test.OK {
+			s.Errorf("with its port taken, the self-test says ok %v and %+v", test.OK, stage)
+		}
 	}
 	if !s.tower.HTTP().Ping(s.Context()) {
 		s.Fatal("the first tower's API is gone")

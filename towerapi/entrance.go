@@ -1,8 +1,10 @@
 package towerapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,9 +16,61 @@ type entrance struct {
 	tls          *tls.Config  // nil for plain HTTP
 	certificates Certificates // where tls is set
 
-	mu   sync.Mutex
-	bind string
-	addr string // while listening
+	mu      sync.Mutex
+	bind    string
+	addr    string // while listening
+	trouble error  // why the last try to listen failed
+}
+
+// Entrance is an address at which the API is to be served.
+type Entrance struct {
+	// Bind is the address that it is to listen on, host:port.
+	Bind string
+	TLS  bool
+	// Addr is the address that it listens on now, "" while it does not; Err says
+	// why not then. It is ErrWaiting or ErrStore where the server keeps it shut.
+	Addr string
+	Err  error
+}
+
+// Why nobody is let in by any entrance.
+var (
+	ErrWaiting = errors.New("it waits for the tower's first block")
+	ErrStore   = errors.New("the store fails, and it is closed until that works again")
+)
+
+// errOpening is what holds until the first try to listen ended.
+var errOpening = errors.New("it is about to listen")
+
+// Entrances tells how it is about each address of the API, the one without TLS
+// first.
+func (s *Server) Entrances() (list []Entrance) {
+	shut := s.shut()
+	for _, e := range s.entrances() {
+		t := e.tell()
+		if t.Addr == "" && shut != nil {
+			t.Err = shut
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+func (e *entrance) tell() Entrance {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := Entrance{Bind: e.bind, TLS: e.tls != nil, Addr: e.addr}
+	if t.Addr == "" {
+		t.Err = cmp.Or(e.trouble, errOpening)
+	}
+	return t
+}
+
+// note keeps why it can't listen.
+func (e *entrance) note(trouble error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trouble = trouble
 }
 
 // Addr returns the address that it listens on now, "" while it does not.
@@ -33,7 +87,7 @@ func (e *entrance) setAddr(addr string) {
 	defer e.mu.Unlock()
 	e.addr = addr
 	if addr != "" {
-		e.bind = addr
+		e.bind, e.trouble = addr, nil
 	}
 }
 
@@ -53,6 +107,7 @@ func (s *Server) keepOpen(ctx context.Context, e *entrance) {
 			certificates.Go(func() { e.certificates.Keep(ctx) })
 		}
 		if err := s.accept(ctx, e, l); ctx.Err() == nil {
+			e.note(err)
 			s.log.Error("the API stopped listening", "err", err)
 			pause(ctx, s.timing.retry)
 		}
@@ -69,6 +124,7 @@ func (s *Server) listen(ctx context.Context, e *entrance) net.Listener {
 			return newListener(l, s, e.tls)
 		}
 		if ctx.Err() == nil {
+			e.note(err)
 			s.log.Warn("the API can't listen: free the address or choose another", "err", err, "again_in", wait)
 		}
 		pause(ctx, wait)

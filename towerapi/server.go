@@ -147,6 +147,9 @@ type Server struct {
 
 	plain  *entrance
 	secure *entrance // nil where there is none
+
+	mu     sync.Mutex
+	closed error // why nobody is let in; nil while the entrances are open
 }
 
 // New returns a Server.
@@ -165,6 +168,7 @@ func newServer(t Tower, check *inspector.Inspector, c Config, tm timing) *Server
 		registrations: newThrottle(registrationsAtOnce),
 		failures:      newThrottle(failuresAtOnce),
 		crowd:         newCrowd(tm.stay),
+		closed:        ErrWaiting,
 	}
 	if c.TLS != nil {
 		s.secure = &entrance{bind: c.TLS.Bind, certificates: c.TLS.Certificates, tls: tlsConfig(c.TLS.Certificates)}
@@ -238,9 +242,23 @@ func (s *Server) entrances() []*entrance {
 	return []*entrance{s.plain, s.secure}
 }
 
+// shut says why nobody is let in, nil while the entrances are open.
+func (s *Server) shut() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func (s *Server) setShut(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = why
+}
+
 // serve lets clients in until ctx ends or the store fails. Who was let in
 // before is still answered afterwards.
 func (s *Server) serve(ctx context.Context) {
+	s.setShut(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	var open sync.WaitGroup
 	defer open.Wait()

@@ -46,6 +46,7 @@ func (s *Server) watchStore(ctx context.Context) {
 				return
 			}
 			if err != nil {
+				s.setShut(ErrStore)
 				s.log.Error("the store fails: the API closes until it works again, and clients keep what they have",
 					"err", cut(err.Error(), maxLogged), "first", cut(why.Error(), maxLogged))
 				return

@@ -54,6 +54,9 @@ func TestStoreFailureClosesTheDoorUntilItWorks(t *testing.T) {
 		t.Fatalf("the answer shows our inside: %v", failed)
 	}
 	s.until("the door to close", func() bool { return s.Addr() == "" && refused(address) })
+	if e := s.Entrances(); len(e) != 1 || e[0].Addr != "" || e[0].Bind != address || !errors.Is(e[0].Err, ErrStore) {
+		t.Errorf("closed, it tells %+v", e)
+	}
 	if !strings.Contains(s.log.String(), "level=ERROR") {
 		t.Fatalf("nothing said of it: %s", s.log)
 	}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"vigil/internal/teos"
@@ -40,7 +42,7 @@ func startTLS(t *testing.T, core Tower, c Config, prepare ...func(*Server)) (s *
 	certificates, roots := newFixed(t)
 	c.TLS = &TLS{Bind: "127.0.0.1:0", Certificates: certificates}
 	s = start(t, core, c, quick(), prepare...)
-	s.until("TLS to listen", func() bool { return s.TLSAddr() != "" })
+	s.until("TLS to listen", func() bool { return s.TLSAddr() != "" && s.Entrances()[1].Err == nil })
 	receive(t, certificates.kept)
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
@@ -116,6 +118,11 @@ func TestABusyTLSPortLeavesThePlainDoorOpen(t *testing.T) {
 	if s.TLSAddr() != "" {
 		t.Errorf("it listens on %s", s.TLSAddr())
 	}
+	s.until("the reason to be told", func() bool {
+		e := s.Entrances()
+		return len(e) == 2 && e[0].Err == nil && e[0].Addr == s.Addr() && !e[0].TLS &&
+			e[1].TLS && e[1].Bind == taken.Addr().String() && e[1].Addr == "" && strings.Contains(fmt.Sprint(e[1].Err), "address already in use")
+	})
 	taken.Close()
 	s.until("TLS to listen", func() bool { return s.TLSAddr() != "" })
 }

@@ -66,8 +66,30 @@ type Info struct {
 	Since        string       `json:"since"`
 	Started      string       `json:"started"`
 	Uptime       int64        `json:"uptime_seconds"`
+	Entrances    []Entrance   `json:"entrances"`
 	Warnings     []string     `json:"warnings"`
-	Limits       []string     `json:"cannot"`
+	// WarningKinds is what each of the warnings is about, in their order.
+	WarningKinds []tower.WarningKind `json:"warning_kinds"`
+	Limits       []string            `json:"cannot"`
+}
+
+// Entrance is a way into the API that the operator configured.
+type Entrance struct {
+	// Kind is http, https or onion.
+	Kind string `json:"kind"`
+	// Address is where it is to listen, host:port; of an onion service, its own.
+	Address string `json:"address"`
+	Open    bool   `json:"open"`
+	// Closed is why it is not open.
+	Closed string `json:"closed,omitempty"`
+}
+
+// Shut says why nobody can come in, "" where somebody can or nobody should.
+func (i Info) Shut() string {
+	if len(i.Entrances) == 0 || slices.ContainsFunc(i.Entrances, func(e Entrance) bool { return e.Open }) {
+		return ""
+	}
+	return i.Entrances[0].Closed
 }
 
 type blindRange struct {
@@ -89,7 +111,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 	b := Info{
 		Guarding: i.NotGuarding == "", NotGuarding: i.NotGuarding,
 		TowerID: i.ID.String(), Network: i.Network, Version: i.Version,
-		API: orEmpty(i.API), Admin: i.Admin, Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses),
+		API: orEmpty(i.API), Admin: i.Admin, Addresses: orEmpty(addresses), HowToOpen: howToOpen(addresses, i.InNode),
 		LivesInNode: i.InNode, Backends: orEmpty(i.Backends),
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
@@ -98,7 +120,13 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
 		Since: stamp(i.Since), Started: stamp(i.Started), Uptime: int64(now.Sub(i.Started).Seconds()),
-		Warnings: orEmpty(i.Warnings), Limits: cannot,
+		Entrances: []Entrance{}, Warnings: []string{}, WarningKinds: []tower.WarningKind{}, Limits: cannot,
+	}
+	for _, e := range i.Entrances {
+		b.Entrances = append(b.Entrances, Entrance(e))
+	}
+	for _, w := range i.Warnings {
+		b.Warnings, b.WarningKinds = append(b.Warnings, w.Text), append(b.WarningKinds, w.Kind)
 	}
 	if i.InNode {
 		b.Limits = append([]string{cannotInNode}, cannot...)
@@ -117,12 +145,16 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 }
 
 // howToOpen says what to do where only this machine reaches the tower.
-func howToOpen(addresses []Address) string {
+func howToOpen(addresses []Address, inNode bool) string {
 	if len(addresses) == 0 || slices.ContainsFunc(addresses, func(a Address) bool { return a.Note != OnlyHere }) {
 		return ""
 	}
-	return "only this machine reaches the tower: to serve other nodes, let it listen on the network " +
-		"(api-bind 0.0.0.0:9814, vigil-api-bind in a node) or offer it as an onion service (tor-control)"
+	prefix := ""
+	if inNode {
+		prefix = "vigil-"
+	}
+	return fmt.Sprintf("only this machine reaches the tower: to serve other nodes, let it listen on the network "+
+		"(%[1]sapi-bind 0.0.0.0:9814) or offer it as an onion service (%[1]stor-control)", prefix)
 }
 
 // stamp is a time as documents have it; "" where it is not known.
@@ -141,7 +173,11 @@ func glance(document []byte) string {
 	}
 	var b strings.Builder
 	if i.Guarding {
-		fmt.Fprintf(&b, "Guarding: yes. %s of %s, up to block %d of %d.",
+		b.WriteString("Guarding: yes")
+		if why := i.Shut(); why != "" {
+			b.WriteString(", but no other node can hand anything in: the API does not listen")
+		}
+		fmt.Fprintf(&b, ". %s of %s, up to block %d of %d.",
 			count(i.Appointments, "appointment"), count(i.Users, "user"), i.Height, max(i.Height, i.SourceHeight))
 	} else {
 		fmt.Fprintf(&b, "Guarding: NO, %s.", i.NotGuarding)

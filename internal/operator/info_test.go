@@ -15,7 +15,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func infoOf(change func(*tower.Info)) tower.Info {
 	i := tower.Info{
 		Network: "bitcoin", Version: "v1", Stats: tower.Stats{Users: 1, Appointments: 2, RecentFrom: 90, Bytes: 532}, Access: "open",
-		Height: 100, SourceHeight: 100, API: []string{"127.0.0.1:9814"}, Backends: []string{"bitcoind"},
+		Height: 100, SourceHeight: 100, API: []string{"127.0.0.1:9814"}, Entrances: []tower.Entrance{{Kind: "http", Address: "127.0.0.1:9814", Open: true}}, Backends: []string{"bitcoind"},
 		Since: noon.Add(-48 * time.Hour), Started: noon.Add(-time.Hour), LastBlock: noon.Add(-7 * time.Minute),
 		DiskUsed: 65 << 20, DiskFree: 5e9,
 	}
@@ -58,7 +58,11 @@ breaches_lost       0
 since               2026-11-22 12:00:00 UTC, 2 d 0 h ago
 started             2026-11-24 11:00:00 UTC, 1 h 0 min ago
 uptime_seconds      1 h 0 min
+entrances:
+  kind  address         open
+  http  127.0.0.1:9814  yes
 warnings            none
+warning_kinds       none
 cannot              claim HTLC outputs: clients hand in penalties for their
                     peer's balance only
                     raise the fee of a penalty: it is signed by the client
@@ -84,8 +88,12 @@ func TestLeadOfInfo(t *testing.T) {
 		want   string
 	}{
 		{func(i *tower.Info) { i.NotGuarding = "its store fails" }, "Guarding: NO, its store fails."},
-		{func(i *tower.Info) { i.Pending, i.Lost, i.Warnings = 1, 2, []string{"x"} },
+		{func(i *tower.Info) { i.Pending, i.Lost, i.Warnings = 1, 2, []tower.Warning{{Text: "x"}} },
 			"Guarding: yes. 2 appointments of 1 user, up to block 100 of 100. 1 breach is being answered now. 2 breaches were lost. See the 1 warning below."},
+		{func(i *tower.Info) { i.Entrances[0] = tower.Entrance{Kind: "http", Closed: "address already in use"} },
+			"Guarding: yes, but no other node can hand anything in: the API does not listen. 2 appointments of 1 user, up to block 100 of 100."},
+		{func(i *tower.Info) { i.Entrances = append(i.Entrances, tower.Entrance{Kind: "https", Closed: "no"}) },
+			"Guarding: yes. 2 appointments of 1 user, up to block 100 of 100."},
 	} {
 		document, err := json.Marshal(newInfo(infoOf(c.change), nil, noon))
 		if err != nil {

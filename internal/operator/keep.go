@@ -13,7 +13,7 @@ var keepMethods = []Method{{
 	About: "Write a copy of all that the tower must not forget to a new file, while it runs. `vigil restore` takes it. An existing file is never overwritten.",
 	Params: []Param{
 		required(path("file", "Where to write it. lightning-cli takes an absolute path, on the node's machine.")),
-		secret("passphrase", "Seals the key of a `vigil tower` into the backup. The shell takes the name of a file that holds it, or - for standard input. Without it the key is left out."),
+		secret("passphrase", "Seals the keys in the data directory into the backup: that of a `vigil tower`, and that of an onion service. The shell takes the name of a file that holds it, or - for standard input. Without it they are left out."),
 	},
 	Answer: func(ctx context.Context, d *Desk, a Args) (any, error) {
 		return d.Backup(ctx, arg[string](a, "file"), arg[string](a, "passphrase"))
@@ -43,10 +43,11 @@ type Backup struct {
 
 // Storage is what storage answers, in bytes.
 type Storage struct {
-	// Store is the store's file, Log the write-ahead log beside it.
+	// Store is the store's file, with what the log will add to it, Log the
+	// write-ahead log beside it.
 	Store int64 `json:"store_bytes"`
 	Log   int64 `json:"log_bytes"`
-	// Free is room in the file that deletions left. More than a megabyte of it
+	// Free is room in the store that deletions left. More than a megabyte of it
 	// is given back within seconds.
 	Free int64 `json:"free_bytes"`
 }

@@ -3,6 +3,7 @@ package operator
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +139,7 @@ func user(name, about string) Param {
 	return Param{Name: name, About: about, read: func(name, text string) (any, error) {
 		id, err := teos.ParseUserID(text)
 		if err != nil {
-			return nil, teos.Errorf(teos.KeyMalformed, "%s must be a public key, 33 bytes in hex: it is %v", name, err)
+			return nil, teos.Errorf(teos.KeyMalformed, "%s must be a public key, 66 hex digits: %v", name, inner(err))
 		}
 		return id, nil
 	}}
@@ -149,10 +150,18 @@ func locator(name, about string) Param {
 	return Param{Name: name, About: about, read: func(name, text string) (any, error) {
 		l, err := teos.ParseLocator(text)
 		if err != nil {
-			return nil, teos.Errorf(teos.LocatorWrongSize, "%s must be 16 bytes in hex: %v", name, err)
+			return nil, teos.Errorf(teos.LocatorWrongSize, "%s must be 32 hex digits: %v", name, inner(err))
 		}
 		return l, nil
 	}}
+}
+
+// inner is an error without what it is about: that was named already.
+func inner(err error) error {
+	if e := errors.Unwrap(err); e != nil {
+		return e
+	}
+	return err
 }
 
 // required makes a parameter one that can't be left out.

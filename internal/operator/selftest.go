@@ -30,6 +30,9 @@ type Rehearsal struct {
 	// Door hands a request to the API as users do, and names the way it took.
 	// The body is JSON, and so is the answer.
 	Door func(ctx context.Context, endpoint string, body []byte) (answer []byte, way string, err error)
+	// Doors looks whether users can come in by every entrance that should be
+	// open.
+	Doors func() (seen string, err error)
 	// Chain asks the Bitcoin backend for its height, and says how the tower
 	// hears of blocks.
 	Chain func(ctx context.Context) (height uint32, notice string, err error)
@@ -102,7 +105,7 @@ func (w *walk) appointment(ctx context.Context) {
 	const room = "make room on the disk, or repair it: no appointment is accepted until then"
 	w.must(ctx, "store", room, w.store)
 	w.must(ctx, "registration", room, w.register)
-	w.must(ctx, "appointment", "see the tower's log; is a limit of yours too tight (max-blob-size, max-storage)?", w.handIn)
+	w.must(ctx, "appointment", "see the tower's log; is a limit of yours too tight (max-blob-size, max-storage; with vigil- before them in a node)?", w.handIn)
 	w.stage(ctx, "receipt", "report it: a client would leave this tower", w.receipt)
 	w.stage(ctx, "question", "report it: users can't see what they handed in", w.question)
 	w.stage(ctx, "matching", "report it: breaches would be missed", w.match)
@@ -112,6 +115,7 @@ func (w *walk) appointment(ctx context.Context) {
 // around looks at what the tower depends on.
 func (w *walk) around(ctx context.Context) {
 	w.stopped = false
+	w.stage(ctx, "api", "see the warnings of info: other nodes can't hand anything in there until then", w.doors)
 	const backend = "is the Bitcoin backend up, and are its address and credentials right?"
 	w.stage(ctx, "chain", backend, w.chain)
 	w.stage(ctx, "mempool", backend, w.mempool)
@@ -255,6 +259,8 @@ func (w *walk) match(ctx context.Context) (string, error) {
 func (w *walk) penalty(context.Context) (string, error) {
 	return "it spends the dispute, and its script verifies", responder.Verify(w.made.penalty, responder.SpentOutputs(w.made.dispute, w.made.penalty))
 }
+
+func (w *walk) doors(context.Context) (string, error) { return w.desk.Rehearsal.Doors() }
 
 func (w *walk) chain(ctx context.Context) (string, error) {
 	height, notice, err := w.desk.Rehearsal.Chain(ctx)

@@ -27,11 +27,8 @@ func (p *page) table(rows []object, indent int) bool {
 		t.add(o, p)
 	}
 	t.measure()
-	if room := p.width - indent; p.width > 0 && t.width() > room {
-		t.shorten()
-		if !t.narrow(t.width() - room) {
-			return false
-		}
+	if excess := t.width() - (p.width - indent); p.width > 0 && excess > 0 && !t.narrow(excess) {
+		return false
 	}
 	t.write(&p.b, indent)
 	return true
@@ -87,50 +84,34 @@ func (t *table) measure() {
 	}
 }
 
-const (
-	// longID is from how many hex digits on an id is shortened, to idHead
-	// digits and what tells that more belong to it.
-	longID = 32
-	idHead = 10
-)
-
-func (t *table) shorten() {
-	for _, row := range t.cells {
-		for i, text := range row {
-			if len(text) >= longID && strings.Trim(text, "0123456789abcdef") == "" {
-				row[i] = text[:idHead] + "…"
-			}
-		}
-	}
-	t.measure()
-}
-
-// narrow breaks the lines of the column of words that is the widest, where a table
-// is too wide by so much. It fails where too little would be left of it.
+// narrow breaks the lines of the widest column of words that can be, where a table
+// is too wide by so much. It fails where there is none: what must be copied, such
+// as a key, is never broken.
 func (t *table) narrow(excess int) bool {
-	if excess <= 0 {
-		return true
-	}
-	widest := 0
+	best := -1
 	for i, w := range t.widths {
-		if w > t.widths[widest] {
-			widest = i
+		if w-excess >= max(leastColumn, t.longestWord(i)) && (best < 0 || w > t.widths[best]) {
+			best = i
 		}
 	}
-	room := t.widths[widest] - excess
-	if room < leastColumn {
+	if best < 0 {
 		return false
 	}
+	t.widths[best] -= excess
 	for _, row := range t.cells {
-		row[widest] = broken(row[widest], room)
-		for line := range strings.Lines(row[widest]) {
-			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > room {
-				return false
-			}
+		row[best] = broken(row[best], t.widths[best])
+	}
+	return true
+}
+
+// longestWord is how wide a column's longest word is.
+func (t *table) longestWord(column int) (n int) {
+	for _, row := range t.cells {
+		for word := range strings.FieldsSeq(row[column]) {
+			n = max(n, utf8.RuneCountInString(word))
 		}
 	}
-	t.widths[widest] = room
-	return true
+	return max(n, utf8.RuneCountInString(t.heads[column]))
 }
 
 // leastColumn is how wide a column is at least whose lines are broken.

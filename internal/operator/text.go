@@ -9,9 +9,9 @@ import (
 
 // Text shows an answer to a person: what lightning-cli prints as JSON, in the
 // same order and under the same names, aligned. Nothing is left out but what is
-// absent. Lists of objects become tables where these fit into a width, in
-// characters; there, and nowhere else, long ids are shortened if they must be. A
-// width of 0 has no end: that is for what goes to a file or to another program.
+// absent, and nothing is shortened: what is shown is there to be copied. Lists of
+// objects become tables where these fit into a width, in characters. A width of 0
+// has no end: that is for what goes to a file or to another program.
 func (m Method) Text(document []byte, width int, now time.Time) (string, error) {
 	parsed, err := parseDocument(document)
 	if err != nil {

@@ -37,17 +37,28 @@ warnings        the tower is 5 blocks behind the chain and
                 catching up
                 two
 `},
-	{"a list becomes a table", 60, `{"height": 7, "users": [
+	{"a list becomes a table", 120, `{"height": 7, "users": [
 		{"user_id": "` + longID1 + `", "slots": 5, "since": "2026-11-20T08:00:30Z"},
 		{"user_id": "` + longID2 + `", "slots": 12345, "note": "new", "since": "2026-11-24T08:00:30Z"}], "next": 12}`, `
 height  7
 users:
-  user_id      slots  since             note
-  02ab02ab02…      5  2026-11-20 08:00  -
-  03ef03ef03…  12345  2026-11-24 08:00  new
+  user_id                                                             slots  since             note
+  ` + longID1 + `      5  2026-11-20 08:00  -
+  ` + longID2 + `  12345  2026-11-24 08:00  new
 next    12
 `},
-	{"where it fits, and for a pipe, ids are whole", 0, `[{"user_id": "` + longID1 + `", "many": [1, 2], "none": []}]`, `
+	{"a key is never shortened", 80, `{"knocks": [{"user_id": "` + longID1 + `", "address": "203.0.113.7", "times": 3}]}`, `
+knocks:
+  user_id  ` + longID1 + `
+  address  203.0.113.7
+  times    3
+`},
+	{"nor broken, where a column of words can be", 110, `[{"user_id": "` + longID1 + `", "detail": "a commit is durable, and the reserve is held, too"}]`, `
+user_id                                                             detail
+` + longID1 + `  a commit is durable, and the reserve is
+                                                                    held, too
+`},
+	{"a pipe has no width", 0, `[{"user_id": "` + longID1 + `", "many": [1, 2], "none": []}]`, `
 user_id                                                             many  none
 ` + longID1 + `  1, 2  -
 `},

@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"encoding/hex"
 	"errors"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -49,7 +48,7 @@ func (d document) checkDispute(r *Report, id chainhash.Hash) chain.Tx {
 }
 
 func parseTx(text string) (chain.Tx, error) {
-	raw, err := hex.DecodeString(text)
+	raw, err := teos.ParseHex(text)
 	if err != nil {
 		return chain.Tx{}, err
 	}
@@ -78,7 +77,7 @@ func (d document) checkPenalty(r *Report, dispute chainhash.Hash) (penalty chain
 	if !decrypted {
 		return penalty, false
 	}
-	claimed, err := hex.DecodeString(d.PenaltyTx)
+	claimed, err := teos.ParseHex(d.PenaltyTx)
 	switch {
 	case d.PenaltyTx == "":
 	case err != nil:
@@ -106,7 +105,7 @@ func (d document) decrypt(r *Report, dispute chainhash.Hash) (raw []byte, found 
 		r.add(check, NotChecked, "the appointment is missing: nothing ties these transactions to the receipt")
 		return nil, false
 	}
-	blob, err := hex.DecodeString(d.EncryptedBlob)
+	blob, err := teos.ParseHex(d.EncryptedBlob)
 	if err != nil {
 		r.add(check, NotOK, "encrypted_blob: %v", err)
 		return nil, false

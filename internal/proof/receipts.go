@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"encoding/hex"
 	"fmt"
 
 	"vigil/internal/teos"
@@ -107,7 +106,7 @@ func (d document) checkUser(r *Report, s teos.Signature) {
 		r.add(userSignature, NotOK, "%v", err)
 		return
 	}
-	blob, err := hex.DecodeString(d.EncryptedBlob)
+	blob, err := teos.ParseHex(d.EncryptedBlob)
 	if err != nil {
 		r.add(userSignature, NotOK, "encrypted_blob: %v", err)
 		return

@@ -24,7 +24,7 @@ func NewLocator(d Dialect, dispute chainhash.Hash) Locator {
 
 // ParseLocator reads 32 hex digits of either case.
 func ParseLocator(s string) (Locator, error) {
-	b, err := hex.DecodeString(s)
+	b, err := parseHexOf(s, LocatorSize)
 	if err != nil {
 		return Locator{}, fmt.Errorf("locator: %w", err)
 	}

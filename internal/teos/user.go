@@ -21,7 +21,7 @@ type UserID [UserIDSize]byte
 
 // ParseUserID reads 66 hex digits of either case.
 func ParseUserID(s string) (UserID, error) {
-	b, err := hex.DecodeString(s)
+	b, err := parseHexOf(s, UserIDSize)
 	if err != nil {
 		return UserID{}, fmt.Errorf("user id: %w", err)
 	}

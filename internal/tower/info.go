@@ -43,8 +43,48 @@ type Info struct {
 	// Admin is where status page and metrics are served now; "" where they
 	// are not.
 	Admin string
+	// Entrances are the ways into the HTTP API that its operator configured.
+	Entrances []Entrance
 	// Warnings is what the operator should act on.
-	Warnings []string
+	Warnings []Warning
+}
+
+// Entrance is a way into the HTTP API.
+type Entrance struct {
+	// Kind is http, https or onion; Address is host:port, "" where it is not
+	// known.
+	Kind, Address string
+	Open          bool
+	// Closed is why it is not open.
+	Closed string
+}
+
+// Warning is what the operator should act on, in words.
+type Warning struct {
+	Kind WarningKind
+	Text string
+}
+
+// WarningKind is what a warning is about, in a word that stays the same.
+type WarningKind string
+
+// Kinds of warnings.
+const (
+	WarnChain       WarningKind = "chain"
+	WarnStore       WarningKind = "store"
+	WarnBehind      WarningKind = "behind"
+	WarnAPI         WarningKind = "api"
+	WarnBlind       WarningKind = "blind"
+	WarnBreach      WarningKind = "breach"
+	WarnRefused     WarningKind = "refused"
+	WarnCertificate WarningKind = "certificate"
+	WarnTor         WarningKind = "tor"
+	WarnAdmin       WarningKind = "admin"
+)
+
+// WarningKinds are all of them.
+var WarningKinds = []WarningKind{
+	WarnChain, WarnStore, WarnBehind, WarnAPI, WarnBlind, WarnBreach, WarnRefused, WarnCertificate, WarnTor, WarnAdmin,
 }
 
 // Names under which times are kept, as by RFC 3339.

@@ -219,7 +219,8 @@ func TestWhatTheTowerSaysIsMeasured(t *testing.T) {
 		"blind": [{"from": 10, "to": 19}, {"from": 30, "to": 30}], "users": 2, "knocks": 4, "appointments": 3, "stored_bytes": 500,
 		"disk_used_bytes": 7000, "disk_free_bytes": 9000, "trackers_pending": 5, "trackers_refused": 2, "refused_blocks_left": 17,
 		"trackers_confirmed": 4, "trackers_rivalled": 1, "breaches_resolved": 6, "breaches_lost": 8,
-		"started": "1970-01-01T00:00:50Z", "since": "1970-01-01T00:00:10Z", "warnings": ["a", "b"]}`
+		"started": "1970-01-01T00:00:50Z", "since": "1970-01-01T00:00:10Z", "warnings": ["a", "b", "c"], "warning_kinds": ["tor", "blind", "blind"],
+		"entrances": [{"kind": "http", "open": true}, {"kind": "onion", "open": false}]}`
 	r.Open(tower)
 	r.wantLines("vigil_up 1", "vigil_guarding 0", `vigil_tower_info{network="regtest",tower_id="02aa"} 1`,
 		"vigil_height 100", "vigil_source_height 104", "vigil_blocks_behind 4", "vigil_last_block_timestamp_seconds 100",
@@ -227,7 +228,8 @@ func TestWhatTheTowerSaysIsMeasured(t *testing.T) {
 		"vigil_stored_bytes 500", "vigil_disk_used_bytes 7000", "vigil_disk_free_bytes 9000",
 		`vigil_breaches{state="pending"} 3`, `vigil_breaches{state="refused"} 2`, `vigil_breaches{state="confirmed"} 4`,
 		`vigil_breaches{state="rivalled"} 1`, `vigil_breaches{state="resolved"} 6`, `vigil_breaches{state="lost"} 8`,
-		"vigil_refused_breach_blocks_left 17", "vigil_started_timestamp_seconds 50", "vigil_warnings 2")
+		"vigil_refused_breach_blocks_left 17", "vigil_started_timestamp_seconds 50", `vigil_warnings{kind="tor"} 1`, `vigil_warnings{kind="blind"} 2`, `vigil_warnings{kind="api"} 0`,
+		`vigil_api_listening{entrance="http"} 1`, `vigil_api_listening{entrance="onion"} 0`)
 	tower.set(func(f *fakeTower) { f.said["info"] = newFakeTower().said["info"] })
 	r.info.forget()
 	if body := r.get("/metrics").body; strings.Contains(body, "\nvigil_refused_breach_blocks_left ") {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vigil/internal/operator"
+	"vigil/internal/tower"
 )
 
 // gauges are what the tower says of itself, read when a monitor asks.
@@ -19,6 +20,8 @@ var (
 	descGuarding = desc("guarding", "Whether the tower sees every block and records what it does.")
 	descTower    = desc("tower_info", "Which tower it is; always 1.", "tower_id", "network")
 	descBreaches = desc("breaches", "Breaches by state. resolved and lost are over, and only grow.", "state")
+	descWarnings = desc("warnings", "How many warnings vigil-info has, by what they are about.", "kind")
+	descOpen     = desc("api_listening", "Whether an entrance of the API that is configured is open.", "entrance")
 	descLeft     = desc("refused_breach_blocks_left", "Least blocks that may still come until the cheater of a breach whose penalty is refused may spend; not there without one.")
 	descBlockAt  = desc("last_block_timestamp_seconds", "When the last processed block was found, as its miner says.")
 )
@@ -39,7 +42,6 @@ var simple = []struct {
 	{desc("blocks_behind", "Blocks that the backend has and the tower has not processed."), func(i operator.Info) float64 { return float64(i.Behind) }},
 	{desc("source_failing", "Whether the chain can't be followed now."), func(i operator.Info) float64 { return truth(i.SourceError != "") }},
 	{desc("store_failing", "Whether the store can't be written to now."), func(i operator.Info) float64 { return truth(i.StoreError != "") }},
-	{desc("warnings", "How many warnings vigil-info has."), func(i operator.Info) float64 { return float64(len(i.Warnings)) }},
 	{desc("blind_blocks", "Blocks that were never seen."), blind},
 	{desc("started_timestamp_seconds", "When the tower was started last."), func(i operator.Info) float64 { return unix(i.Started) }},
 }
@@ -50,7 +52,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descRead, descGuarding, descTower, descBreaches, descLeft, descBlockAt} {
+	for _, d := range []*prometheus.Desc{descUp, descRead, descGuarding, descTower, descBreaches, descWarnings, descOpen, descLeft, descBlockAt} {
 		ch <- d
 	}
 	for _, s := range simple {
@@ -82,12 +84,30 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	} {
 		gauge(descBreaches, float64(n), state)
 	}
+	for kind, n := range warned(i) {
+		gauge(descWarnings, n, string(kind))
+	}
+	for _, e := range i.Entrances {
+		gauge(descOpen, truth(e.Open), e.Kind)
+	}
 	if i.RefusedLeft != nil {
 		gauge(descLeft, float64(*i.RefusedLeft))
 	}
 	if i.LastBlockAt != "" {
 		gauge(descBlockAt, unix(i.LastBlockAt))
 	}
+}
+
+// warned counts warnings by kind, those of which there is none, too.
+func warned(i operator.Info) map[tower.WarningKind]float64 {
+	n := map[tower.WarningKind]float64{}
+	for _, kind := range tower.WarningKinds {
+		n[kind] = 0
+	}
+	for _, kind := range i.WarningKinds {
+		n[kind]++
+	}
+	return n
 }
 
 func truth(b bool) float64 {

@@ -31,7 +31,14 @@ type Info struct {
 	Admin        string   `json:"admin"`
 	Guarding     bool     `json:"guarding"`
 	NotGuarding  string   `json:"not_guarding"`
+	Entrances    []struct {
+		Kind    string `json:"kind"`
+		Address string `json:"address"`
+		Open    bool   `json:"open"`
+		Closed  string `json:"closed"`
+	} `json:"entrances"`
 	Warnings     []string `json:"warnings"`
+	WarningKinds []string `json:"warning_kinds"`
 }
 
 // TowerInfo asks the tower that a node carries for its state.

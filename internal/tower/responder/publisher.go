@@ -147,7 +147,7 @@ func (p *Publisher) note(t *Tracker, tip uint32, err error) {
 	attrs := []any{"penalty", t.Penalty.ID, "dispute", t.Dispute.ID, "tries", t.Tries}
 	switch {
 	case err == nil && (first || !was):
-		p.log.Warn("breach answered: the penalty is in the mempool", attrs...)
+		p.log.Warn("breach answered: the penalty is in the mempool or in a block", attrs...)
 	case err != nil && (first || was):
 		p.log.Warn("the penalty was refused; it will be tried again until the chain decides",
 			append(attrs, "reason", t.Reason)...)

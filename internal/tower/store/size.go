@@ -10,16 +10,19 @@ import (
 
 // Size is how much room the store takes, in bytes.
 type Size struct {
-	// File is the store's file, Log the write-ahead log beside it, and Free
-	// what deletions left in the file and is given back soon.
+	// File is the store's file, with what the log beside it will add, Log is that
+	// write-ahead log, and Free is what of File deletions left and is given back
+	// soon.
 	File, Log, Free int64
 }
 
 // Size returns it.
 func (db *DB) Size(ctx context.Context) (s Size, err error) {
+	var pages int64 // in bytes: some of them may be in the log only
 	err = db.View(ctx, func(x tower.Tx) error {
 		_, err := x.(*tx).one("count free bytes",
-			`SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size`, nil, []any{&s.Free})
+			`SELECT freelist_count * page_size, page_count * page_size FROM pragma_freelist_count, pragma_page_count, pragma_page_size`,
+			nil, []any{&s.Free, &pages})
 		return err
 	})
 	if err != nil {
@@ -37,6 +40,7 @@ func (db *DB) Size(ctx context.Context) (s Size, err error) {
 			return s, err
 		}
 	}
+	s.File = max(s.File, pages)
 	return s, nil
 }
 

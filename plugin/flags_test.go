@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// TestWrongFlagsAreToldInOurWords, not in those of Go's package.
+func TestWrongFlagsAreToldInOurWords(t *testing.T) {
+	list := []option{{name: "api-bind"}, {name: "passphrase", filled: true}, {name: "json", toggle: true}}
+	for args, want := range map[string]string{
+		"--api-bnd x":   "there is no option --api-bnd",
+		"--api-bind":    "--api-bind needs a value",
+		"---x":          `"---x" is no option`,
+		"--passphrase=": "--passphrase needs the name of a file",
+	} {
+		_, err := parseFlags("tower", "", strings.Fields(args), list, nil, io.Discard)
+		if fmt.Sprint(err) != want+": see `vigil tower --help`" {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	for _, arg := range []string{"--api-bind=x", "--api_bind=x"} {
+		if r, err := parseFlags("tower", "", []string{arg}, list, nil, io.Discard); err != nil || r["api-bind"] != "x" {
+			t.Errorf("%s: %v, %v", arg, r, err)
+		}
+	}
+}
+
+// TestParametersAreFlagsWithHyphens: as all others are; as lightning-cli has them,
+// too.
+func TestParametersAreFlagsWithHyphens(t *testing.T) {
+	for _, flag := range []string{"--tower-id", "--tower_id"} {
+		_, err := shell(t, "verify", "/nonexistent/receipt", flag, strings.Repeat("02", 33))
+		if err == nil || !strings.Contains(err.Error(), "no such file") {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	if out, err := shell(t, "verify", "--help"); err != nil || !strings.Contains(out, "--tower-id") || strings.Contains(out, "--tower_id") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
