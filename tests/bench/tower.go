@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,9 +34,12 @@ func backend() harness.Backend {
 // wide are options that let few users hold many appointments.
 var wide = harness.Options{"subscription-slots": 20_000_000, "subscription-duration": 1_000_000, "max-subscription": 0}
 
-// startTower starts the built tower on a directory, which may hold a store.
+// startTower starts the built tower on a directory, which may hold a store that no
+// tower has used yet.
 func (b *bench) startTower(node *harness.Node, dir string, options harness.Options) *served {
 	b.Helper()
+	b.check("make the data directory", os.MkdirAll(dir, 0o700))
+	b.check("write a key", os.WriteFile(filepath.Join(dir, "tower.key"), []byte(strings.Repeat("01", 32)), 0o600))
 	t := &served{dir: dir, solo: harness.NewSolo(b, node, harness.PlainVigil(b), dir, options)}
 	t.address = strings.TrimPrefix(string(t.solo.HTTP()), "http://")
 	b.launch(t)
