@@ -7,22 +7,25 @@ import (
 	"sync"
 )
 
-// aheadBlocks is how many blocks may be fetched and parsed before their turn,
-// each of up to 4 MB and what was parsed of it.
+// aheadBlocks is how many blocks may be fetched before their turn, each of up to
+// 4 MB.
 const aheadBlocks = 2
 
 // ahead fetches a run of blocks one after the other while the tower processes
 // the ones before, so that neither waits for the other. It never asks for two at once,
-// and nothing that it fetched counts before its turn has come.
+// and nothing that it fetched counts, nor is read, before its turn has come: the
+// source is to be asked for the next one meanwhile.
 type ahead struct {
-	blocks chan fetched
-	quit   context.CancelFunc
-	work   sync.WaitGroup
+	follower *Follower
+	blocks   chan fetched
+	quit     context.CancelFunc
+	work     sync.WaitGroup
 }
 
 type fetched struct {
-	block *Block
-	err   error
+	raw    []byte
+	height uint32
+	err    error
 	// defect is a panic, and where: whoever waits for the block is to panic.
 	defect string
 }
@@ -35,7 +38,7 @@ const maxDefect = 4 << 10
 func (f *Follower) fetchAhead(ctx context.Context, from, to uint32) *ahead {
 	// Not ctx's end: then, too, next gets the answer that it waits for.
 	wanted, quit := context.WithCancel(context.WithoutCancel(ctx))
-	a := &ahead{blocks: make(chan fetched, aheadBlocks-1), quit: quit}
+	a := &ahead{follower: f, blocks: make(chan fetched, aheadBlocks-1), quit: quit}
 	a.work.Go(func() {
 		for height := from; height <= to && wanted.Err() == nil; height++ {
 			got := f.fetchSafely(ctx, height)
@@ -43,7 +46,7 @@ func (f *Follower) fetchAhead(ctx context.Context, from, to uint32) *ahead {
 			case a.blocks <- got:
 			case <-wanted.Done():
 			}
-			if got.block == nil {
+			if got.raw == nil {
 				return
 			}
 		}
@@ -58,7 +61,8 @@ func (f *Follower) fetchSafely(ctx context.Context, height uint32) (got fetched)
 			got = fetched{defect: text[:min(len(text), maxDefect)]}
 		}
 	}()
-	got.block, got.err = f.fetch(ctx, height)
+	got.height = height
+	got.raw, got.err = f.ask(ctx, height)
 	return got
 }
 
@@ -69,7 +73,10 @@ func (a *ahead) next() (*Block, error) {
 	if got.defect != "" {
 		panic(got.defect)
 	}
-	return got.block, got.err
+	if got.err != nil {
+		return nil, got.err
+	}
+	return a.follower.parse(got.raw, got.height)
 }
 
 // stop throws away what was fetched and returns after the call that is under

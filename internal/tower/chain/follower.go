@@ -264,6 +264,14 @@ func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, err
 }
 
 func (f *Follower) fetch(ctx context.Context, height uint32) (*Block, error) {
+	raw, err := f.ask(ctx, height)
+	if err != nil {
+		return nil, err
+	}
+	return f.parse(raw, height)
+}
+
+func (f *Follower) ask(ctx context.Context, height uint32) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	defer f.asking()()
@@ -271,6 +279,10 @@ func (f *Follower) fetch(ctx context.Context, height uint32) (*Block, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetch block %d: %w", height, err)
 	}
+	return raw, nil
+}
+
+func (f *Follower) parse(raw []byte, height uint32) (*Block, error) {
 	b, err := f.params.ParseBlock(raw)
 	if err != nil {
 		return nil, fmt.Errorf("block %d from the chain source: %w", height, err)
