@@ -11,6 +11,7 @@ import (
 	"vigil/internal/cln"
 	"vigil/internal/operator"
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 	"vigil/internal/towerrpc"
 	"vigil/internal/watchroom"
 	"vigil/towerapi"
@@ -154,16 +155,30 @@ func deleteAppointment(i *inspector.Inspector, params []byte) (request, error) {
 	}, err
 }
 
+// maxListed is how many locators lightningd is handed at once: it keeps an answer in
+// memory, several times. The HTTP door sends any number, piece by piece.
+const maxListed = 100_000
+
 func getSubscriptionInfo(i *inspector.Inspector, params []byte) (request, error) {
 	r, err := i.GetSubscriptionInfo(params)
 	return func(ctx context.Context, c *towerrpc.Client) (any, error) {
-		out, err := c.GetSubscriptionInfo(ctx, r)
-		for page := out; err == nil && page.Next != 0; {
-			page, err = c.GetSubscriptionInfo(ctx, r.From(page.Next))
-			out.Locators = append(out.Locators, page.Locators...)
-		}
+		out, err := whole(func(after int64) (tower.Subscription, error) { return c.GetSubscriptionInfo(ctx, r.From(after)) })
 		return towerapi.NewSubscriptionInfo(out), err
 	}, err
+}
+
+// whole puts all pages of a listing into one. The first is that after 0.
+func whole(page func(after int64) (tower.Subscription, error)) (all tower.Subscription, err error) {
+	all, err = page(0)
+	for next := all.Next; err == nil && next != 0; {
+		var more tower.Subscription
+		more, err = page(next)
+		all.Locators, next = append(all.Locators, more.Locators...), more.Next
+		if len(all.Locators) > maxListed {
+			return all, teos.Errorf(teos.TooLarge, "this user has more than %d appointments, too many for lightning-cli: ask the HTTP API", maxListed)
+		}
+	}
+	return all, err
 }
 
 // toRPC makes a JSON-RPC error with the code of the user's dialect, as the

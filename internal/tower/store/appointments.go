@@ -82,7 +82,7 @@ func (t *tx) insertAppointment(a watcher.Appointment) (int64, error) {
 	}
 	t.grown.appointments++
 	row, err := r.LastInsertId()
-	t.memory.density.add(row)
+	t.laid = append(t.laid, laid{row, 1})
 	return row, err
 }
 
@@ -90,7 +90,7 @@ func (t *tx) insertAppointment(a watcher.Appointment) (int64, error) {
 func (t *tx) DropAppointment(row int64) error {
 	n, err := t.exec("drop an appointment", `DELETE FROM appointments WHERE id = ?`, row)
 	t.grown.appointments -= n
-	t.memory.density.drop(row)
+	t.laid = append(t.laid, laid{row, -1})
 	return one(n, err, "drop an appointment")
 }
 

@@ -48,7 +48,7 @@ func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) 
 	if err := p.complete(ctx, extra); err != nil {
 		return c, atTarget(ctx, file, err)
 	}
-	if c, err = readCopy(ctx, p.name); err != nil {
+	if c, err = ReadBackup(ctx, p.name); err != nil {
 		return c, atTarget(ctx, file, err)
 	}
 	return c, atTarget(ctx, file, publish(p.name, file))
@@ -57,6 +57,8 @@ func (db *DB) Backup(ctx context.Context, file string, extra map[string][]byte) 
 // copyTo copies a snapshot.
 func (db *DB) copyTo(ctx context.Context, to *partial) (err error) {
 	defer func() { err = named(err) }()
+	db.backups.Add(1)
+	defer db.backups.Add(-1)
 	name, err := db.name(ctx)
 	if err != nil {
 		return err

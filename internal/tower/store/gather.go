@@ -27,14 +27,36 @@ const (
 	// does something else.
 	movedAtOnce    = 64
 	gatheredAtOnce = 16
+	// movedBytes is how many bytes of blobs are moved at once, or one blob.
+	movedBytes = 256 << 10
+	// gatherAgain is for how long nothing is moved after it failed: on a disk that
+	// is full the room is for others.
+	gatherAgain = 10 * time.Minute
 )
 
 // density counts the appointments of each range of rows. It decides nothing: what
-// is undone, or comes while rows are counted, may make it wrong by a few.
+// comes or goes while rows are counted may make it wrong by a few.
 type density struct {
 	mu   sync.Mutex
 	rows map[int64]int
 	last int64 // the last row that was added
+}
+
+// laid is that an appointment came to a row (1) or went from it (-1).
+type laid struct {
+	row int64
+	by  int
+}
+
+// count counts what was committed.
+func (d *density) count(all []laid) {
+	for _, l := range all {
+		if l.by > 0 {
+			d.add(l.row)
+		} else {
+			d.drop(l.row)
+		}
+	}
 }
 
 // reset begins anew.
@@ -79,8 +101,17 @@ func (d *density) take(most int) (found []int64) {
 }
 
 // gather moves what is left of some ranges where rows are few to the end, and says
-// whether there may be others. It takes half of the time at most.
+// whether there may be others. It takes half of the time at most, and none while a
+// backup lasts: all that is written then stays in the log.
 func (db *DB) gather(ctx context.Context) (more bool, err error) {
+	if db.backups.Load() > 0 || time.Now().Before(db.gatherFrom) {
+		return false, nil
+	}
+	defer func() {
+		if err != nil {
+			db.gatherFrom = time.Now().Add(gatherAgain)
+		}
+	}()
 	ranges := db.density.take(gatheredAtOnce)
 	for _, r := range ranges {
 		for from, more := r*rangeSize, true; more; {
@@ -118,19 +149,23 @@ func (t *tx) move(from, to int64) (next int64, more bool, err error) {
 		}
 		next = row + 1
 	}
-	return next, len(rows) == movedAtOnce, err
+	return next, len(rows) > 0, err
 }
 
 func (t *tx) movable(from, to int64) (found []int64, err error) {
+	size := 0
 	err = t.all("list appointments to move", `
-		SELECT id FROM appointments
+		SELECT id, LENGTH(encrypted_blob) FROM appointments
 		WHERE id >= ? AND id < ?
 		  AND NOT EXISTS (SELECT 1 FROM trackers WHERE trackers.id = appointments.id)
 		  AND NOT EXISTS (SELECT 1 FROM events WHERE appointment_id = appointments.id)
 		ORDER BY id LIMIT ?`, []any{from, to, movedAtOnce}, func(rows *sql.Rows) error {
 		var row int64
-		err := rows.Scan(&row)
-		found = append(found, row)
+		var bytes int
+		err := rows.Scan(&row, &bytes)
+		if size += bytes; size <= movedBytes || len(found) == 0 {
+			found = append(found, row)
+		}
 		return err
 	})
 	return found, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -69,8 +70,7 @@ func (c *crowd) update(f func(tower.Tx) error) {
 	}
 }
 
-// leave ends the subscription of the leaver and does what the keeper does.
-func (c *crowd) leave() {
+func (c *crowd) expire() {
 	c.Helper()
 	for users := int64(0); users == 0; {
 		c.update(func(tx tower.Tx) (err error) {
@@ -78,12 +78,13 @@ func (c *crowd) leave() {
 			return err
 		})
 	}
-	for more := true; more; {
-		var err error
-		if more, err = c.db.gather(c.Context()); err != nil {
-			c.Fatal(err)
-		}
-	}
+}
+
+// leave ends the subscription of the leaver and does what the keeper does.
+func (c *crowd) leave() {
+	c.Helper()
+	c.expire()
+	c.gatherAll()
 	if err := c.db.giveBack(c.Context()); err != nil {
 		c.Fatal(err)
 	}
@@ -193,5 +194,82 @@ func TestTrackersAreNotMoved(t *testing.T) {
 	}
 	if after[31] == before[31] {
 		t.Error("nothing was moved")
+	}
+}
+
+// gatherAll does what the keeper does until there is nothing to move.
+func (c *crowd) gatherAll() {
+	c.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = c.db.gather(c.Context()); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// TestWhatWasUndoneIsNoReasonToMove: a block that fails after it dropped what
+// expired is tried again and again.
+func TestWhatWasUndoneIsNoReasonToMove(t *testing.T) {
+	half := func(n uint64) bool { return n%2 == 0 }
+	c := newCrowd(t, 2*rangeSize, half)
+	before := c.rows(half)
+	undone := errors.New("undone")
+	for range 3 {
+		err := c.db.Update(t.Context(), func(tx tower.Tx) error {
+			if _, _, err := tx.DropExpired(100); err != nil {
+				return err
+			}
+			return undone
+		})
+		if !errors.Is(err, undone) {
+			t.Fatal(err)
+		}
+		c.gatherAll()
+	}
+	if after := c.rows(half); !maps.Equal(after, before) {
+		t.Error("appointments were moved though all that was beside them is still there")
+	}
+}
+
+// TestAMoveIsBounded: by bytes, too, but for one that is larger.
+func TestAMoveIsBounded(t *testing.T) {
+	for size, want := range map[int]int{300: movedAtOnce, movedBytes / 4: 4, movedBytes/4 + 1: 3, movedBytes + 1: 1} {
+		c := newCrowd(t, 0, nil)
+		c.update(func(tx tower.Tx) error {
+			for n := range uint64(2 * movedAtOnce) {
+				a := c.appointment(n, stayer)
+				a.EncryptedBlob = make([]byte, size)
+				if _, err := tx.PutAppointment(a); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		c.update(func(x tower.Tx) error {
+			found, err := x.(*tx).movable(0, 1<<40)
+			if len(found) != want {
+				t.Errorf("%d are moved at once of blobs of %d bytes, want %d", len(found), size, want)
+			}
+			return err
+		})
+	}
+}
+
+// TestNothingIsMovedDuringABackup: what is written then stays in the log.
+func TestNothingIsMovedDuringABackup(t *testing.T) {
+	half := func(n uint64) bool { return n%2 == 0 }
+	c := newCrowd(t, 4*rangeSize, half)
+	c.expire()
+	before := c.rows(half)
+	c.db.backups.Add(1)
+	c.gatherAll()
+	if after := c.rows(half); !maps.Equal(after, before) {
+		t.Error("appointments were moved")
+	}
+	c.db.backups.Add(-1)
+	c.gatherAll()
+	if after := c.rows(half); maps.Equal(after, before) {
+		t.Error("nothing was moved after it")
 	}
 }

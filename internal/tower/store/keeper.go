@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -27,8 +28,10 @@ const (
 // back that deletions left. What fails is tried again; nothing depends on it but
 // time and room.
 type keeper struct {
-	cancel context.CancelFunc
-	done   chan struct{}
+	cancel     context.CancelFunc
+	done       chan struct{}
+	gatherFrom time.Time    // nothing is moved before
+	backups    atomic.Int32 // that are being made
 }
 
 func (k *keeper) start(db *DB) {
@@ -50,8 +53,10 @@ func (db *DB) keep(ctx context.Context) {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		_ = db.remember(ctx)
-		more, _ := db.gather(ctx)
+		more := false
+		if err := db.remember(ctx); err == nil {
+			more, _ = db.gather(ctx) // what is not counted whole would seem sparse
+		}
 		_ = db.giveBack(ctx)
 		_ = db.cut(ctx)
 		if more {

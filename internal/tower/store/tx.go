@@ -17,6 +17,8 @@ type tx struct {
 	grown growth
 	// committed is called once all of this is durable.
 	committed []func()
+	// laid is where appointments were added or dropped.
+	laid []laid
 }
 
 // statement prepares one, unless the caller has gone. It is not interrupted once

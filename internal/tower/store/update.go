@@ -28,6 +28,7 @@ type batch struct {
 	tip          *chain.Header // as the last of them left it, if it was read
 	grown        growth
 	committed    []func()
+	laid         []laid
 	done         chan struct{}
 	err          error // once done: nothing of the batch was kept
 }
@@ -42,9 +43,9 @@ func (b *batch) fail(err error) {
 // when it is its turn, on the transaction that those before it left open, behind
 // a savepoint. Who has nobody waiting behind commits for all.
 func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
-	err := db.update(ctx, f, false)
-	if errors.Is(err, errAlone) {
-		err = db.update(ctx, f, true)
+	again, err := db.update(ctx, f, false)
+	if again {
+		_, err = db.update(ctx, f, true)
 	}
 	return named(err)
 }
@@ -52,9 +53,10 @@ func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
 // errAlone is what a function fails with that must be the first in its batch.
 var errAlone = errors.New("too much to do behind a savepoint")
 
-func (db *DB) update(ctx context.Context, f func(tower.Tx) error, alone bool) error {
+// update says with again that f itself, and not another of its batch, must be alone.
+func (db *DB) update(ctx context.Context, f func(tower.Tx) error, alone bool) (again bool, err error) {
 	if err := db.line.enter(ctx); err != nil {
-		return fmt.Errorf("wait for the other writers: %w", err)
+		return false, fmt.Errorf("wait for the other writers: %w", err)
 	}
 	if alone && db.line.batch != nil {
 		db.settle(db.line.batch)
@@ -62,15 +64,16 @@ func (db *DB) update(ctx context.Context, f func(tower.Tx) error, alone bool) er
 	b, err := db.join(ctx)
 	if err != nil {
 		db.finish(b)
-		return err
+		return false, err
 	}
 	err = db.play(ctx, b, f)
+	again = errors.Is(err, errAlone)
 	if errWait := b.wait(ctx); errWait != nil {
 		// Also after a failure: it may come from what others wrote just
 		// before, and stands only if that is kept.
-		return errWait
+		return false, errWait
 	}
-	return err
+	return again, err
 }
 
 func (b *batch) wait(ctx context.Context) error {
@@ -139,6 +142,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 	b.kept++
 	b.grown = b.grown.plus(t.grown)
 	b.committed = append(b.committed, t.committed...)
+	b.laid = append(b.laid, t.laid...)
 	return nil
 }
 
@@ -196,6 +200,7 @@ func (db *DB) settle(b *batch) {
 		for _, f := range b.committed {
 			f()
 		}
+		db.density.count(b.laid)
 	}
 	db.line.batch = nil
 	close(b.done)
