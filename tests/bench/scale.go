@@ -159,8 +159,8 @@ func (l *large) scanTimes(db *store.DB) time.Duration {
 	return median
 }
 
-// warmUp scans until that is as fast as it should be, for a minute at most: what
-// speeds it up may be built after the start.
+// warmUp scans until that is as fast as it should be, for a minute at most, and waits
+// until nothing more is built that makes it faster.
 func (l *large) warmUp(db *store.DB) (first, until time.Duration) {
 	l.Helper()
 	start := time.Now()
@@ -170,7 +170,22 @@ func (l *large) warmUp(db *store.DB) (first, until time.Duration) {
 		l.pause(200 * time.Millisecond)
 		took = l.scanOnce(db, strangeBlock())
 	}
-	return first, time.Since(start)
+	until = time.Since(start)
+	l.quiet()
+	return first, until
+}
+
+// quiet waits until this process has nothing to do, for two minutes at most.
+func (l *large) quiet() {
+	l.Helper()
+	const longest, little = 2 * time.Minute, 20 * time.Millisecond
+	for start := time.Now(); time.Since(start) < longest; {
+		before := cpuUsed(syscall.RUSAGE_SELF)
+		l.pause(time.Second)
+		if cpuUsed(syscall.RUSAGE_SELF)-before <= little {
+			return
+		}
+	}
 }
 
 func (l *large) scanOnce(db *store.DB, block *chain.Block) time.Duration {

@@ -5,19 +5,24 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
-// aheadBlocks is how many blocks may be fetched before their turn, each of up to
-// 4 MB.
-const aheadBlocks = 2
+const (
+	// aheadBlocks is how many blocks may be fetched before their turn, each of up
+	// to 4 MB.
+	aheadBlocks = 2
+	// aheadLanes is how many of them are asked for at once, of a source that is
+	// Wide: of any other it is one.
+	aheadLanes = 2
+)
 
-// ahead fetches a run of blocks one after the other while the tower processes
-// the ones before, so that neither waits for the other. It never asks for two at once,
-// and nothing that it fetched counts, nor is read, before its turn has come: the
-// source is to be asked for the next one meanwhile.
+// ahead fetches a run of blocks while the tower processes the ones before, so that
+// neither waits for the other. Nothing that it fetched counts, nor is read, before its
+// turn has come: the source is to be asked for the next one meanwhile.
 type ahead struct {
 	follower *Follower
-	blocks   chan fetched
+	blocks   chan chan fetched // in their order, as they were asked for
 	quit     context.CancelFunc
 	work     sync.WaitGroup
 }
@@ -38,20 +43,44 @@ const maxDefect = 4 << 10
 func (f *Follower) fetchAhead(ctx context.Context, from, to uint32) *ahead {
 	// Not ctx's end: then, too, next gets the answer that it waits for.
 	wanted, quit := context.WithCancel(context.WithoutCancel(ctx))
-	a := &ahead{follower: f, blocks: make(chan fetched, aheadBlocks-1), quit: quit}
-	a.work.Go(func() {
-		for height := from; height <= to && wanted.Err() == nil; height++ {
-			got := f.fetchSafely(ctx, height)
-			select {
-			case a.blocks <- got:
-			case <-wanted.Done():
-			}
-			if got.raw == nil {
-				return
-			}
-		}
-	})
+	a := &ahead{follower: f, blocks: make(chan chan fetched, aheadBlocks-1), quit: quit}
+	a.work.Go(func() { a.run(ctx, wanted, from, to) })
 	return a
+}
+
+// run asks for one block after the other, for as many at once as there are lanes.
+func (a *ahead) run(ctx, wanted context.Context, from, to uint32) {
+	lanes := make(chan struct{}, a.lanes())
+	var failed atomic.Bool
+	for height := from; height <= to; height++ {
+		select {
+		case lanes <- struct{}{}:
+		case <-wanted.Done():
+			return
+		}
+		if failed.Load() {
+			return
+		}
+		block := make(chan fetched, 1)
+		a.work.Go(func() {
+			got := a.follower.fetchSafely(ctx, height)
+			failed.CompareAndSwap(false, got.raw == nil)
+			block <- got
+			<-lanes
+		})
+		select {
+		case a.blocks <- block:
+		case <-wanted.Done():
+			return
+		}
+	}
+}
+
+func (a *ahead) lanes() int {
+	if wide, ok := a.follower.source.(Wide); ok {
+		return max(1, min(aheadLanes, wide.Lanes()))
+	}
+	return 1
 }
 
 func (f *Follower) fetchSafely(ctx context.Context, height uint32) (got fetched) {
@@ -69,7 +98,7 @@ func (f *Follower) fetchSafely(ctx context.Context, height uint32) (got fetched)
 // next returns the next block of the range. It is called once for each, and no
 // more after one that failed.
 func (a *ahead) next() (*Block, error) {
-	got := <-a.blocks
+	got := <-<-a.blocks
 	if got.defect != "" {
 		panic(got.defect)
 	}

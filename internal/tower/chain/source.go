@@ -47,8 +47,8 @@ type Source interface {
 	Publish(ctx context.Context, tx []byte) error
 }
 
-// Wide is a Source to which more than one penalty may be handed at once: its
-// calls are not the node's own.
+// Wide is a Source to which more than one penalty may be handed at once, and which
+// may be asked for more than one block: its calls are not the node's own.
 type Wide interface {
 	// Lanes is how many; a Source that does not tell takes one after the other.
 	Lanes() int
