@@ -171,21 +171,8 @@ func (l *large) warmUp(db *store.DB) (first, until time.Duration) {
 		took = l.scanOnce(db, strangeBlock())
 	}
 	until = time.Since(start)
-	l.quiet()
+	l.idle(func() time.Duration { return cpuUsed(syscall.RUSAGE_SELF) })
 	return first, until
-}
-
-// quiet waits until this process has nothing to do, for two minutes at most.
-func (l *large) quiet() {
-	l.Helper()
-	const longest, little = 2 * time.Minute, 20 * time.Millisecond
-	for start := time.Now(); time.Since(start) < longest; {
-		before := cpuUsed(syscall.RUSAGE_SELF)
-		l.pause(time.Second)
-		if cpuUsed(syscall.RUSAGE_SELF)-before <= little {
-			return
-		}
-	}
 }
 
 func (l *large) scanOnce(db *store.DB, block *chain.Block) time.Duration {

@@ -21,7 +21,7 @@ func (l *large) served() {
 	l.starts(t)
 	l.tell("4", "resident memory after the start", "%d MiB", memory(t.pid, "VmRSS")/mib)
 	l.tell("4", "get_subscription_info, user with a tenth / with ten", "%s / %s", l.list(t, heavyUser), l.list(t, lightUser))
-	l.idle(t)
+	l.idle(t.cpu)
 	l.perUser(t)
 	l.leave(t)
 	peak := memory(t.pid, "VmHWM")
@@ -64,15 +64,15 @@ func answers(address string, request []byte) bool {
 	return err == nil || errors.As(err, &refused) && !strings.HasPrefix(refused.status, "HTTP/1.1 5")
 }
 
-// idle waits until the tower has nothing to do: what it builds after a start takes
-// CPU, too, and is no request's.
-func (l *large) idle(t *served) {
+// idle waits until a tower, by the CPU that it has used, has nothing to do, for two
+// minutes at most: what it builds after a start takes CPU, too, and is no request's.
+func (l *large) idle(cpu func() time.Duration) {
 	l.Helper()
 	const longest, little = 2 * time.Minute, 20 * time.Millisecond
 	for start := time.Now(); time.Since(start) < longest; {
-		before := t.cpu()
+		before := cpu()
 		l.pause(time.Second)
-		if t.cpu()-before <= little {
+		if cpu()-before <= little {
 			return
 		}
 	}
