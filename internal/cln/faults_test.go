@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -292,19 +293,21 @@ func TestFault13OnlyMessagesOnStdout(t *testing.T) {
 	p := &Plugin{Methods: []Method{echo("echo")}, Notifications: []string{"vigil-breach"}}
 	n := initialised(t, p)
 	logger := slog.New(p.LogHandler())
+	var notices sync.WaitGroup
 	for i := range 50 {
 		go logger.Info("line")
 		go log.Print("std")
-		go func() {
+		notices.Go(func() {
 			if err := p.Notify(t.Context(), "vigil-breach", map[string]int{"n": i}); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 		go io.WriteString(n.stdin, request(fmt.Sprint(i), "echo", "[]"))
 	}
 	for i := range 50 {
 		n.answer(fmt.Sprint(i))
 	}
+	notices.Wait()
 	n.wait("notification", func(w wire) bool {
 		return w.text == `{"jsonrpc":"2.0","method":"vigil-breach","params":{"n":49}}`
 	})
