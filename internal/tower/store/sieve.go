@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/bits-and-blooms/bloom/v3"
@@ -90,19 +91,54 @@ func (s *sieve) mayHave(key []byte) bool {
 // pass returns those of some locators that may be in the table. The lock is taken
 // once: to take it for each would keep the processor from looking for the next while
 // it waits for memory.
-func (s *sieve) pass(ls []teos.Locator) []teos.Locator {
+func (s *sieve) pass(ls []teos.Locator) (may []teos.Locator) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.filter == nil {
 		return ls
 	}
-	var may []teos.Locator
+	for some := range slices.Chunk(ls, abreast) {
+		may = s.passAbreast(may, some)
+	}
+	return may
+}
+
+// abreast is how many locators are looked at side by side, and bitsAbreast how many
+// bits of each: half of all bits are set, so one in eight has all of them.
+const (
+	abreast     = 32
+	bitsAbreast = 3
+)
+
+// passAbreast looks at some bits of each of a few locators before it decides on any of
+// them. A large filter lies in no cache: the processor waits for all of them at once
+// then, and not for one after the other.
+func (s *sieve) passAbreast(may, ls []teos.Locator) []teos.Locator {
+	var at [abreast][]uint64
+	var set [abreast]int
 	for i := range ls {
-		if s.filter.Test(ls[i][:]) {
+		at[i] = bloom.Locations(ls[i][:], s.filter.K())
+	}
+	bits, n := s.filter.BitSet(), uint64(s.filter.Cap())
+	for i := range ls {
+		for _, location := range at[i][:bitsAbreast] {
+			set[i] += oneIf(bits.Test(uint(location % n)))
+		}
+	}
+	for i := range ls {
+		if set[i] == bitsAbreast && s.filter.TestLocations(at[i][bitsAbreast:]) {
 			may = append(may, ls[i])
 		}
 	}
 	return may
+}
+
+// oneIf is 1 for true, without a branch that the processor would have to guess.
+func oneIf(b bool) (n int) {
+	if b {
+		n = 1
+	}
+	return n
 }
 
 // wanting tells whether a new sieve is needed: there is none, or it is too small.
