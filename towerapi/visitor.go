@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"vigil/internal/teos"
+	"vigil/internal/tower"
 )
 
 // visitor is what is known of a client beside its request.
@@ -39,7 +40,7 @@ func (s *Server) visit(r *http.Request) (v visitor, path string) {
 type visitorKey struct{}
 
 func withVisitor(ctx context.Context, v visitor) context.Context {
-	return context.WithValue(ctx, visitorKey{}, v)
+	return context.WithValue(tower.WithCaller(ctx, v.addr), visitorKey{}, v)
 }
 
 func visitorOf(ctx context.Context) visitor {

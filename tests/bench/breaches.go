@@ -131,9 +131,10 @@ func (s *breachScene) prepare(n int) (disputes, penalties []*wire.MsgTx) {
 		}
 	}
 	s.follow()
-	requests := make([][]byte, n)
+	requests := make([]request, n)
 	for i := range requests {
-		requests[i] = post(s.tower.address, "add_appointment", s.appointment(i, disputes[i], penalties[i]).body)
+		a := s.appointment(i, disputes[i], penalties[i])
+		requests[i] = a.user.post(s.tower.address, "add_appointment", a.body)
 	}
 	s.load(s.tower, 8, requests, time.Minute, nil)
 	s.settle(s.tower, s.height)

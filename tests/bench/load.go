@@ -30,8 +30,12 @@ type client struct {
 // slow is when a client gives up.
 const slow = 30 * time.Second
 
-func dial(address string) (*client, error) {
-	conn, err := net.Dial("tcp", address)
+func dial(address string) (*client, error) { return dialFrom(0, address) }
+
+// dialFrom dials from an address of the loopback network, another for each home.
+func dialFrom(home int, address string) (*client, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+home))}}
+	conn, err := d.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -102,46 +106,44 @@ func (r result) times() []time.Duration {
 	return took
 }
 
+// taken are those of some appointments that were taken.
+func (r result) taken(adds []addition) (taken []addition) {
+	for n, a := range r.answers {
+		if a.body != nil {
+			taken = append(taken, adds[n])
+		}
+	}
+	return taken
+}
+
 // join adds what another load came to.
 func (r *result) join(other result) {
 	r.wall, r.cpu, r.asked = r.wall+other.wall, r.cpu+other.cpu, r.asked+other.asked
 	r.answers = append(r.answers, other.answers...)
 }
 
-// load sends requests over so many connections at once, in their order, until
-// all are answered or the time is over. each is called with each answer.
-func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, each func(n int, body []byte)) result {
+// request is what one client sends, from the address of its home.
+type request struct {
+	bytes []byte
+	home  int
+}
+
+// load sends requests over so many connections at once, until all are answered or the
+// time is over: from each home in their order, over as many connections as from any
+// other. each is called with each answer.
+func (b *bench) load(t *served, clients int, requests []request, most time.Duration, each func(n int, body []byte)) result {
 	b.Helper()
-	conns := make([]*client, clients)
-	for i := range conns {
-		var err error
-		conns[i], err = dial(t.address)
-		b.check("dial the tower", err)
-		defer conns[i].conn.Close()
-	}
 	r := result{answers: make([]answered, len(requests))}
-	var next atomic.Int64
 	var all sync.WaitGroup
+	ask := b.askers(t, clients, requests, most, func(n int, a answered) {
+		r.answers[n] = a
+		if each != nil {
+			each(n, a.body)
+		}
+	})
 	before, start := t.cpu(), time.Now()
-	for _, c := range conns {
-		all.Go(func() {
-			for time.Since(start) < most && b.ctx.Err() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= len(requests) {
-					return
-				}
-				sent := time.Now()
-				body, err := c.ask(requests[n])
-				if err != nil {
-					b.Errorf("request %d: %v", n, err)
-					return
-				}
-				r.answers[n] = answered{body, time.Since(sent)}
-				if each != nil {
-					each(n, body)
-				}
-			}
-		})
+	for _, f := range ask {
+		all.Go(func() { f(start) })
 	}
 	all.Wait()
 	r.wall, r.cpu = time.Since(start), t.cpu()-before
@@ -154,6 +156,52 @@ func (b *bench) load(t *served, clients int, requests [][]byte, most time.Durati
 		b.Fatalf("the load has failed")
 	}
 	return r
+}
+
+// queue is the numbers of a home's requests.
+type queue struct {
+	numbers []int
+	next    atomic.Int64
+}
+
+// askers returns what each connection does: it sends the next request of its home
+// once the last one is answered.
+func (b *bench) askers(t *served, clients int, requests []request, most time.Duration, each func(n int, a answered)) []func(start time.Time) {
+	b.Helper()
+	queues := map[int]*queue{}
+	var homes []int
+	for n, r := range requests {
+		if queues[r.home] == nil {
+			queues[r.home] = &queue{}
+			homes = append(homes, r.home)
+		}
+		queues[r.home].numbers = append(queues[r.home].numbers, n)
+	}
+	ask := make([]func(time.Time), clients)
+	for i := range ask {
+		home := homes[i%len(homes)]
+		mine := queues[home]
+		c, err := dialFrom(home, t.address)
+		b.check("dial the tower", err)
+		ask[i] = func(start time.Time) {
+			defer c.conn.Close()
+			for time.Since(start) < most && b.ctx.Err() == nil {
+				turn := int(mine.next.Add(1)) - 1
+				if turn >= len(mine.numbers) {
+					return
+				}
+				n := mine.numbers[turn]
+				sent := time.Now()
+				body, err := c.ask(requests[n].bytes)
+				if err != nil {
+					b.Errorf("request %d: %v", n, err)
+					return
+				}
+				each(n, answered{body, time.Since(sent)})
+			}
+		}
+	}
+	return ask
 }
 
 // meanwhile is how appointments fared that were handed in during something else.

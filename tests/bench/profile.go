@@ -31,12 +31,12 @@ func profile(b *bench, path string) {
 	users := newUsers(8)
 	t := b.inProcess()
 	b.register(t, users)
-	b.addLoad(t, users, 64, 2000, false)
+	b.addLoad(t, users, 64, 2000, "")
 
 	adds := newAdditions(users, 30_000)
-	requests := make([][]byte, len(adds))
+	requests := make([]request, len(adds))
 	for i, a := range adds {
-		requests[i] = post(t.address, "add_appointment", a.body)
+		requests[i] = a.user.post(t.address, "add_appointment", a.body)
 	}
 	f, err := os.Create(path)
 	b.check("make the profile", err)

@@ -37,8 +37,8 @@ const (
 )
 
 var (
-	heavyUser = newUser(teos.V2, "heavy")
-	lightUser = newUser(teos.V2, "light")
+	heavyUser = newUser(teos.V2, "heavy").at(1)
+	lightUser = newUser(teos.V2, "light").at(2)
 )
 
 // stored returns the directory of a store with so many appointments, which is

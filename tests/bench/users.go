@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ type user struct {
 	key     *btcec.PrivateKey
 	id      teos.UserID
 	dialect teos.Dialect
+	home    int // the number of the address that it comes from
 }
 
 var dialects = [...]teos.Dialect{teos.V2, teos.V1}
@@ -31,16 +33,36 @@ var dialects = [...]teos.Dialect{teos.V2, teos.V1}
 // newUser returns the same user for the same name.
 func newUser(dialect teos.Dialect, name string) user {
 	key, _ := btcec.PrivKeyFromBytes(hashOf(name))
-	return user{key, teos.NewUserID(key.PubKey()), dialect}
+	return user{key: key, id: teos.NewUserID(key.PubKey()), dialect: dialect}
 }
 
-// newUsers are users of both dialects.
+// at gives the user an address.
+func (u user) at(home int) user {
+	u.home = home
+	return u
+}
+
+// newUsers are users of both dialects, each with an address of its own.
 func newUsers(n int) []user {
 	users := make([]user, n)
 	for i := range users {
-		users[i] = newUser(dialects[i%2], fmt.Sprint("user ", i))
+		users[i] = newUser(dialects[i%2], fmt.Sprint("user ", i)).at(i)
 	}
 	return users
+}
+
+// together are the same users behind one address, as Tor's and those of a proxy are.
+func together(users []user) []user {
+	users = slices.Clone(users)
+	for i := range users {
+		users[i] = users[i].at(0)
+	}
+	return users
+}
+
+// post is a request of the user's.
+func (u user) post(address, method string, body []byte) request {
+	return request{post(address, method, body), u.home}
 }
 
 func (u user) registration() []byte {
