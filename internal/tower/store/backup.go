@@ -131,12 +131,18 @@ func step(ctx context.Context, b *sqlite.Backup, to *partial) error {
 	}
 }
 
-// name is the store's file.
+// name is the store's file, by the path under which it was opened.
 func (db *DB) name(ctx context.Context) (name string, err error) {
+	if known := db.file.Load(); known != nil {
+		return *known, nil
+	}
 	err = db.View(ctx, func(x tower.Tx) error {
 		_, err := x.(*tx).one("look for the file's name", `SELECT file FROM pragma_database_list WHERE name = 'main'`,
 			nil, []any{&name})
 		return err
 	})
+	if err == nil {
+		db.file.Store(&name)
+	}
 	return name, err
 }

@@ -48,10 +48,12 @@ func (db *DB) Size(ctx context.Context) (s Size, err error) {
 // file when the log is copied into it, which may be long after. It makes nobody
 // wait, and does nothing where there is little to win.
 func (db *DB) cut(ctx context.Context) error {
-	var size, page int64
+	var pages, page int64
 	err := db.View(ctx, func(x tower.Tx) error {
-		_, err := x.(*tx).one("count pages", `SELECT page_count * page_size, page_size FROM pragma_page_count, pragma_page_size`,
-			nil, []any{&size, &page})
+		_, err := x.(*tx).one("count pages", `PRAGMA page_count`, nil, []any{&pages})
+		if err == nil {
+			_, err = x.(*tx).one("ask for the size of a page", `PRAGMA page_size`, nil, []any{&page})
+		}
 		return err
 	})
 	if err != nil {
@@ -62,7 +64,7 @@ func (db *DB) cut(ctx context.Context) error {
 		return err
 	}
 	info, err := os.Stat(name)
-	if err != nil || info.Size() <= size+spare*page {
+	if err != nil || info.Size() <= (pages+spare)*page {
 		return err
 	}
 	c, err := open(name, "deferred", 1, pragmas)

@@ -29,6 +29,7 @@ type DB struct {
 	version     version    // that the writer saw last
 	readers     chan *conn // that are idle
 	onCommit    atomic.Pointer[func(together int, took time.Duration)]
+	file        atomic.Pointer[string] // its name, once it was asked for
 	memory
 	keeper
 }
