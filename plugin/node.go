@@ -43,6 +43,7 @@ type node struct {
 	rules  atomic.Pointer[settings]
 	watch  atomic.Pointer[watch] // nil until lightningd has told the options
 	parts  sync.WaitGroup
+	ran    atomic.Bool // the tower has been up since it was started last
 	// stopErr is how the tower ended. lightningd takes no more log lines
 	// then, so it leaves by standard error.
 	stopErr error
@@ -164,12 +165,13 @@ func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 // is not for the node to suffer from, and the operator is told.
 func (n *node) keepRunning(ctx context.Context, d *daemon) {
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, retryStart) {
+		n.ran.Store(false)
 		err := d.run(ctx)
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("it ended by itself")
 		}
 		if ctx.Err() != nil {
-			if err != nil {
+			if err != nil && n.ran.Load() {
 				n.stopErr = fmt.Errorf("the tower did not stop in good order: %w", err)
 			}
 			return
@@ -188,7 +190,9 @@ func (n *node) setClient(c *towerrpc.Client) {
 	n.client.Store(c)
 	if c == nil {
 		n.fail(errors.New("it is stopping"))
+		return
 	}
+	n.ran.Store(true)
 }
 
 func (n *node) fail(err error) {

@@ -11,6 +11,7 @@ import (
 // processor more is nearly always free to look, and the system shares out the cores.
 func spareProcessor() {
 	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.SetDefaultGOMAXPROCS() // it may be called again
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 }

@@ -11,11 +11,13 @@ func TestOneProcessorIsSpare(t *testing.T) {
 	t.Setenv("GOMAXPROCS", "1")
 	spareProcessor()
 	if got := runtime.GOMAXPROCS(0); got != before {
-		t.Errorf("%d processors instead of the %d that the environment says", got, before)
+		t.Errorf("%d processors instead of the %d that were set", got, before)
 	}
 	t.Setenv("GOMAXPROCS", "")
-	spareProcessor()
-	if got := runtime.GOMAXPROCS(0); got != before+1 {
-		t.Errorf("%d processors instead of %d", got, before+1)
+	for range 2 { // the tower may start again
+		spareProcessor()
+		if got, cores := runtime.GOMAXPROCS(0), runtime.NumCPU(); got < 2 || got > cores+1 {
+			t.Errorf("%d processors on %d cores", got, cores)
+		}
 	}
 }
