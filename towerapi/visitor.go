@@ -40,7 +40,7 @@ func (s *Server) visit(r *http.Request) (v visitor, path string) {
 type visitorKey struct{}
 
 func withVisitor(ctx context.Context, v visitor) context.Context {
-	return context.WithValue(tower.WithCaller(ctx, v.addr), visitorKey{}, v)
+	return context.WithValue(tower.WithCaller(ctx, homeOf(v.addr).Addr()), visitorKey{}, v)
 }
 
 func visitorOf(ctx context.Context) visitor {

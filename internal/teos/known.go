@@ -4,6 +4,9 @@ package teos
 
 import "github.com/btcsuite/btcd/btcec/v2"
 
+// KeysAreKnown tells whether this build has tables of keys.
+const KeysAreKnown = true
+
 // A multiple of a key is looked up by the digits of a scalar: 64 of 4 bits.
 const (
 	digits   = 64
@@ -12,7 +15,7 @@ const (
 
 // KnownKey tells whether its holder signed something, in less than half of the time
 // that it takes to recover who did: 75 kB of the key's multiples, which take as long to
-// make as ten recoveries, spare it all doublings. It is for those who sign often.
+// make as twelve recoveries, spare it all doublings. It is for those who sign often.
 //
 // A signature names the point R of its nonce, by r and two bits. The key Q that is
 // recovered from it and a digest z is (sR - zG) / r (SEC 1, 4.1.6). So it is this
@@ -73,10 +76,11 @@ func (k *KnownKey) setMultiples(points []btcec.JacobianPoint) {
 // User returns whose key it is.
 func (k *KnownKey) User() UserID { return k.id }
 
-// Signed tells whether Recover returns this key for the message and signature.
+// Signed tells whether Recover returns this key for the message and a signature that
+// SignatureFromBytes would take.
 func (k *KnownKey) Signed(message []byte, sig Signature) bool {
 	var r, s, z btcec.ModNScalar
-	if sig[0] < firstByte || sig[0] > firstByte+3 {
+	if sig[0] < firstByte || sig[0] > firstByte+3 || over(sig) {
 		return false
 	}
 	if r.SetByteSlice(sig[1:33]) || r.IsZero() || s.SetByteSlice(sig[33:]) || s.IsZero() {
@@ -108,15 +112,21 @@ func (k *KnownKey) addMultiple(p *btcec.JacobianPoint, n *btcec.ModNScalar) {
 	}
 }
 
-// named tells whether a signature's r and recovery id stand for a point.
+// over tells that a recovery id adds the group's order to an r for which that is no
+// coordinate. What can't be a signature must cost nothing.
+func over(sig Signature) bool {
+	var x btcec.FieldVal
+	return overflows(sig) && (x.SetByteSlice(sig[1:33]) || x.IsGtOrEqPrimeMinusOrder())
+}
+
+func overflows(sig Signature) bool { return (sig[0]-firstByte)&2 != 0 }
+
+// named tells whether a signature's r and recovery id, which are not over, stand for
+// a point.
 func named(p *btcec.JacobianPoint, sig Signature) bool {
-	id := sig[0] - firstByte
 	var x, square btcec.FieldVal
 	x.SetByteSlice(sig[1:33])
-	if id&2 != 0 {
-		if x.IsGtOrEqPrimeMinusOrder() {
-			return false
-		}
+	if overflows(sig) {
 		x.Add(&order).Normalize()
 	}
 	square.SquareVal(&p.Z)
@@ -124,7 +134,7 @@ func named(p *btcec.JacobianPoint, sig Signature) bool {
 		return false // before the division, which is dear
 	}
 	p.ToAffine()
-	return p.Y.IsOdd() == (id&1 != 0)
+	return p.Y.IsOdd() == ((sig[0]-firstByte)&1 != 0)
 }
 
 // order is that of the group.

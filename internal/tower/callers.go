@@ -4,46 +4,62 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"time"
 
 	"vigil/internal/teos"
 )
 
-// callers remembers, for each address, who signed what came from there. A node that
-// hands in one appointment after the other is asked for first: to see that it signed
-// takes less than half of what recovery does, once there is a table of its key. This
-// decides nothing: whoever else signed is recovered.
+// callers remembers who was served last at each address, and has a table of the key
+// of those who come often. Such a one is asked for first: to see that it signed takes
+// half of what recovery does. This decides nothing: whoever else signed is recovered.
+//
+// It must never cost much, whoever calls: see budget.
 type callers struct {
-	mu     sync.Mutex
-	by     map[netip.Addr]*caller
-	tables int
+	mu       sync.Mutex
+	at       map[netip.Addr]regular
+	tables   map[teos.UserID]*table
+	budget   int
+	building bool // one table is made at a time
 }
 
-// caller is who was met at an address.
-type caller struct {
+// regular is who was served last at an address, and how often in a row.
+type regular struct {
 	user teos.UserID
-	// trust grows with each request of this user. Another's takes it all, or, once
-	// there is a table, some.
-	trust int
-	key   *teos.KnownKey // nil until trust is worth a table
+	run  int
+}
+
+type table struct {
+	key  *teos.KnownKey
+	used time.Time
 }
 
 const (
 	// maxCallers is how many addresses are remembered.
 	maxCallers = 1024
-	// maxTables is how many of them have a table, of 75 kB.
+	// maxTables is how many users have a table, of 75 kB. It is theirs until they
+	// have not needed it for idle: one that is taken and made anew gains nothing.
 	maxTables = 128
-	// worthATable is after how many requests in a row a table is made, which takes
-	// as long as ten recoveries.
-	worthATable = 16
-	maxTrust    = 2 * worthATable
-	// stranger is what another user's request costs. While less than one in five is
-	// another's the table stays, and saves more than to try it in vain takes.
-	stranger = 4
+	idle      = 10 * time.Minute
+	// enough requests in a row are worth a try, and many a table.
+	enough = 4
+	many   = 16
+
+	// budget is what tables may cost. A table that tells saves half of a recovery,
+	// and earns hit; one that is tried in vain costs as much; to make one takes as
+	// long as twelve recoveries. Each request that is served earns a little, for a tower whose budget was spent in vain to begin again: so all of
+	// this costs less than one in a hundred, beside the first tables.
+	hit        = 64
+	vain       = 64
+	price      = 24 * hit
+	plain      = 1
+	maxBudget  = maxTables * price
+	firstShare = 8 * price
 )
 
 type callerKey struct{}
 
-// WithCaller says from which address a request came.
+// WithCaller says from which address a request came; many that one user may have, as
+// those of an IPv6 network, should be one.
 func WithCaller(ctx context.Context, from netip.Addr) context.Context {
 	return context.WithValue(ctx, callerKey{}, from)
 }
@@ -53,39 +69,47 @@ func callerOf(ctx context.Context) netip.Addr {
 	return from
 }
 
-func newCallers() *callers { return &callers{by: map[netip.Addr]*caller{}} }
+func newCallers() *callers {
+	return &callers{at: map[netip.Addr]regular{}, tables: map[teos.UserID]*table{}, budget: firstShare}
+}
 
 // signer returns who signed a message, as teos.Recover does.
 func (c *callers) signer(ctx context.Context, message []byte, s teos.Signature) (teos.UserID, error) {
 	from := callerOf(ctx)
-	if key := c.key(from); key != nil {
-		if key.Signed(message, s) {
+	if key := c.expected(from); key != nil {
+		signed := key.Signed(message, s)
+		c.tried(from, signed)
+		if signed {
 			return key.User(), nil
 		}
-		c.failed(from, key)
 	}
 	return teos.Recover(message, s)
 }
 
-func (c *callers) key(from netip.Addr) *teos.KnownKey {
+// expected returns the key to try for an address, nil if there is none.
+func (c *callers) expected(from netip.Addr) *teos.KnownKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if one := c.by[from]; one != nil {
-		return one.key
+	one := c.at[from]
+	t := c.tables[one.user]
+	if t == nil || one.run < enough || c.budget < vain {
+		return nil
 	}
-	return nil
+	t.used = time.Now()
+	return t.key
 }
 
-// failed notes that somebody else signed.
-func (c *callers) failed(from netip.Addr, key *teos.KnownKey) {
+func (c *callers) tried(from netip.Addr, signed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one := c.by[from]
-	if one == nil || one.key != key {
+	if signed {
+		c.budget = min(c.budget+hit, maxBudget)
 		return
 	}
-	if one.trust -= stranger; one.trust <= 0 {
-		c.forget(from)
+	c.budget -= vain
+	if one, there := c.at[from]; there {
+		one.run = 0
+		c.at[from] = one
 	}
 }
 
@@ -93,69 +117,58 @@ func (c *callers) failed(from netip.Addr, key *teos.KnownKey) {
 // tables are not for everybody who can sign.
 func (c *callers) served(ctx context.Context, user teos.UserID) {
 	from := callerOf(ctx)
-	if !from.IsValid() {
+	if !teos.KeysAreKnown || !from.IsValid() || !c.wantsTable(from, user) {
 		return
 	}
-	if one := c.met(from, user); one != nil {
-		c.give(from, one, teos.NewKnownKey(user))
-	}
-}
-
-// met returns the caller at the moment when it is worth a table.
-func (c *callers) met(from netip.Addr, user teos.UserID) *caller {
+	key := teos.NewKnownKey(user)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one := c.by[from]
-	switch {
-	case one == nil:
-		one = c.add(from, user)
-	case one.user != user && one.key != nil:
-		return nil // failed has noted it
-	case one.user != user:
-		*one = caller{user: user}
+	c.building = false
+	if key != nil {
+		c.tables[user] = &table{key, time.Now()}
 	}
-	one.trust = min(one.trust+1, maxTrust)
-	if one.trust == worthATable && one.key == nil {
-		return one
-	}
-	return nil
 }
 
-func (c *callers) add(from netip.Addr, user teos.UserID) *caller {
-	for other := range c.by { // any of them
-		if len(c.by) < maxCallers {
-			break
-		}
-		c.forget(other)
-	}
-	one := &caller{user: user}
-	c.by[from] = one
-	return one
-}
-
-// forget forgets an address.
-func (c *callers) forget(from netip.Addr) {
-	if c.by[from].key != nil {
-		c.tables--
-	}
-	delete(c.by, from)
-}
-
-// give gives a caller its table, and takes another's where there are too many.
-func (c *callers) give(from netip.Addr, one *caller, key *teos.KnownKey) {
+// wantsTable notes a request, and tells whether the caller is to make a table of the
+// user's key, for which it has paid then.
+func (c *callers) wantsTable(from netip.Addr, user teos.UserID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if key == nil || c.by[from] != one || one.user != key.User() || one.key != nil {
-		return // it went meanwhile
+	one := c.at[from]
+	if one.user != user {
+		one = regular{user: user}
 	}
-	for other, that := range c.by {
-		if c.tables < maxTables {
+	one.run = min(one.run+1, many)
+	c.remember(from, one)
+	c.budget = min(c.budget+plain, maxBudget)
+	if c.tables[user] != nil || one.run < many || c.building || c.budget < price || !c.place() {
+		return false
+	}
+	c.budget -= price
+	c.building = true
+	return true
+}
+
+func (c *callers) remember(from netip.Addr, one regular) {
+	if _, there := c.at[from]; !there && len(c.at) >= maxCallers {
+		for other := range c.at { // any of them
+			delete(c.at, other)
 			break
 		}
-		if that.key != nil {
-			c.forget(other)
+	}
+	c.at[from] = one
+}
+
+// place makes a place for one more table, if there is none that is in use.
+func (c *callers) place() bool {
+	if len(c.tables) < maxTables {
+		return true
+	}
+	for user, t := range c.tables {
+		if time.Since(t.used) > idle {
+			delete(c.tables, user)
+			return true
 		}
 	}
-	one.key = key
-	c.tables++
+	return false
 }

@@ -5,9 +5,12 @@ package tower
 import (
 	"context"
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -52,126 +55,152 @@ func at(n uint32) (netip.Addr, context.Context) {
 func TestATableIsMadeForWhoComesOften(t *testing.T) {
 	c, alice := newCallers(), somebody("alice")
 	home, ctx := at(1)
-	for range worthATable - 1 {
+	for range many - 1 {
 		alice.asks(ctx, t, c)
 	}
-	if c.key(home) != nil {
-		t.Errorf("a table after %d requests", worthATable-1)
+	if c.expected(home) != nil {
+		t.Errorf("a table after %d requests", many-1)
 	}
 	alice.asks(ctx, t, c)
-	if c.key(home) == nil || c.tables != 1 {
-		t.Errorf("no table after %d requests", worthATable)
+	if c.expected(home) == nil {
+		t.Errorf("no table after %d requests", many)
 	}
 	alice.asks(ctx, t, c)
+	somebody("bob").asks(ctx, t, c) // whose signature is none of alice's
 }
 
 func TestWhoIsRefusedIsNotNoted(t *testing.T) {
 	c := newCallers()
 	_, ctx := at(1)
-	for range 2 * worthATable {
+	for range 2 * many {
 		somebody("stranger").signs(ctx, t, c)
 	}
-	if len(c.by) != 0 {
-		t.Errorf("%d addresses are remembered of who was not served", len(c.by))
+	if len(c.at) != 0 || len(c.tables) != 0 {
+		t.Errorf("%d addresses and %d tables of who was not served", len(c.at), len(c.tables))
 	}
 }
 
 func TestNobodyIsNotedWithoutAnAddress(t *testing.T) {
 	c := newCallers()
-	for range 2 * worthATable {
+	for range 2 * many {
 		somebody("alice").asks(context.Background(), t, c)
 	}
-	if len(c.by) != 0 {
-		t.Errorf("%d addresses are remembered of who has none", len(c.by))
+	if len(c.at) != 0 {
+		t.Errorf("%d addresses are remembered of who has none", len(c.at))
 	}
 }
 
-func TestUsersByTurnsGetNoTable(t *testing.T) {
-	c, alice, bob := newCallers(), somebody("alice"), somebody("bob")
-	home, ctx := at(1)
-	for range 3 {
-		for range worthATable - 1 {
-			alice.asks(ctx, t, c)
+// ledger plays requests without their arithmetic, and counts what they would cost
+// beside recovery: a hit saves one, a try in vain costs one, a table 24.
+type ledger struct {
+	*callers
+	requests, hits, vain, made int
+}
+
+func (l *ledger) request(user byte, n uint32, served bool) {
+	from, _ := at(n)
+	id := teos.UserID{2, user, byte(n >> 8), byte(n)}
+	if user != 0 {
+		id = teos.UserID{2, user}
+	}
+	l.requests++
+	if l.expected(from) != nil {
+		signed := served && l.at[from].user == id
+		if l.tried(from, signed); signed {
+			l.hits++
+		} else {
+			l.vain++
 		}
-		bob.asks(ctx, t, c)
 	}
-	if c.key(home) != nil {
-		t.Error("a table where the users take turns")
-	}
-}
-
-func TestATableGoesWhereOthersSign(t *testing.T) {
-	c, alice := newCallers(), somebody("alice")
-	home, ctx := at(1)
-	for range 2 * maxTrust {
-		alice.asks(ctx, t, c)
-	}
-	for range maxTrust/stranger - 1 {
-		somebody("stranger").signs(ctx, t, c)
-	}
-	alice.asks(ctx, t, c)
-	if c.key(home) == nil {
-		t.Error("the table went too early")
-	}
-	somebody("bob").asks(ctx, t, c)
-	somebody("bob").asks(ctx, t, c)
-	if c.key(home) != nil || c.tables != 0 {
-		t.Errorf("the table stays though others sign; %d are counted", c.tables)
+	if served && l.wantsTable(from, id) {
+		l.made++
+		l.building = false
+		l.tables[id] = &table{&teos.KnownKey{}, time.Now()}
 	}
 }
 
-// One in ten is another's, as behind Tor where one user is busy.
-func TestATableStaysWhereFewOthersSign(t *testing.T) {
-	c, alice, bob := newCallers(), somebody("alice"), somebody("bob")
-	home, ctx := at(1)
-	for range worthATable {
-		alice.asks(ctx, t, c)
-	}
-	for range 10 {
-		for range 9 {
-			alice.asks(ctx, t, c)
-		}
-		bob.asks(ctx, t, c)
-	}
-	if key := c.key(home); key == nil || key.User() != alice.id() {
-		t.Error("the table went though one in ten is another's only")
-	}
-}
-
-func TestCallersAreBounded(t *testing.T) {
-	c, alice := newCallers(), somebody("alice")
-	for n := range uint32(maxCallers + 1) {
-		_, ctx := at(n)
-		c.served(ctx, alice.id())
-	}
-	if len(c.by) != maxCallers {
-		t.Errorf("%d addresses are remembered instead of %d", len(c.by), maxCallers)
-	}
-}
-
-func TestTablesAreBounded(t *testing.T) {
-	c, alice := newCallers(), somebody("alice")
-	key := teos.NewKnownKey(alice.id())
-	for n := range uint32(maxTables + 2) {
-		home, _ := at(n)
-		for range worthATable {
-			if one := c.met(home, alice.id()); one != nil {
-				c.give(home, one, key)
+// Whatever calls, tables cost no more than the first share and a little more than what
+// they save. These are the loads by which they once cost more.
+func TestTablesCostLittleWhoeverCalls(t *testing.T) {
+	turns := func(length int) func(*ledger) {
+		return func(l *ledger) {
+			for i := range 20_000 {
+				l.request(1+byte(i/length%2), 1, true)
 			}
 		}
-		if c.key(home) == nil {
-			t.Errorf("no table for address %d", n)
+	}
+	each := func(users uint32) func(*ledger) {
+		return func(l *ledger) {
+			for i := range 200 * users {
+				l.request(0, i%users, true)
+			}
 		}
 	}
-	held := 0
-	for _, one := range c.by {
-		if one.key != nil {
-			held++
+	for name, play := range map[string]func(*ledger){
+		"turns of 1": turns(1), "turns of 4": turns(4), "turns of 5": turns(5), "turns of 16": turns(16), "turns of 20": turns(20),
+		"100 users": each(100), "128 users": each(maxTables), "200 users": each(200), "1000 users": each(1000), "1500 users": each(1500),
+		"four then a stranger": func(l *ledger) {
+			for i := range 20_000 {
+				l.request(1, 1, i%5 != 0)
+			}
+		},
+		"a new address each 16": func(l *ledger) {
+			for i := range uint32(20_000) {
+				l.request(1, i/16, true)
+			}
+		},
+		"new users each 16": func(l *ledger) {
+			for i := range uint32(100_000) {
+				l.request(0, i/16, true)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &ledger{callers: newCallers()}
+			play(l)
+			cost := l.vain + l.made*price/hit - l.hits
+			t.Logf("%d requests: %d hits, %d tries in vain, %d tables: cost %d", l.requests, l.hits, l.vain, l.made, cost)
+			if most := firstShare/hit + l.requests*plain/hit; cost > most {
+				t.Errorf("cost %d of %d requests, at most %d", cost, l.requests, most)
+			}
+			if len(l.at) > maxCallers || len(l.tables) > maxTables {
+				t.Errorf("%d addresses and %d tables", len(l.at), len(l.tables))
+			}
+		})
+	}
+}
+
+func TestWhoTakesTurnsIsKnown(t *testing.T) {
+	l := &ledger{callers: newCallers()}
+	for i := range 4000 {
+		l.request(1+byte(i/20%2), 1, true)
+	}
+	if l.made != 2 || l.hits < l.requests/2 {
+		t.Errorf("%d tables, %d hits of %d", l.made, l.hits, l.requests)
+	}
+}
+
+// Nobody loses a table to another while it is used.
+func TestTablesAreGivenUpIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{callers: newCallers()}
+		play := func(from, to uint32) {
+			for range 200 {
+				for n := from; n < to; n++ {
+					l.request(0, n, true)
+				}
+			}
 		}
-	}
-	if held != maxTables || c.tables != maxTables {
-		t.Errorf("%d tables, %d are counted, instead of %d", held, c.tables, maxTables)
-	}
+		play(0, maxTables)
+		first := maps.Clone(l.tables)
+		if play(maxTables, 2*maxTables); len(first) != maxTables || !maps.Equal(first, l.tables) {
+			t.Errorf("of %d tables some went to others", len(first))
+		}
+		<-time.After(idle + time.Second)
+		if play(maxTables, 2*maxTables); len(l.tables) != maxTables || l.made != 2*maxTables {
+			t.Errorf("%d tables of %d that were made", len(l.tables), l.made)
+		}
+	})
 }
 
 func TestManyCallersAtOnce(t *testing.T) {

@@ -3,6 +3,7 @@ package tower
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"vigil/inspector"
@@ -75,14 +76,18 @@ func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) 
 
 // askers returns who may have signed a message about an appointment: over the
 // locator as it was written, or, where that has upper-case digits, over the
-// lower-case text.
+// lower-case text. A table that knows one of the two would fail for the other.
 func (t *Tower) askers(ctx context.Context, r inspector.GetAppointment, message func(locator string) []byte) ([]teos.UserID, error) {
+	lower := r.Locator().String()
+	if lower != r.Written() {
+		ctx = WithCaller(ctx, netip.Addr{})
+	}
 	signer, err := t.signerOf(ctx, message(r.Written()), r.Signature())
 	if err != nil {
 		return nil, err
 	}
 	signers := []teos.UserID{signer}
-	if lower := r.Locator().String(); lower != r.Written() {
+	if lower != r.Written() {
 		if signer, err = teos.Recover(message(lower), r.Signature()); err == nil {
 			signers = append(signers, signer)
 		}

@@ -119,14 +119,15 @@ func (s *sieve) passAbreast(may, ls []teos.Locator) []teos.Locator {
 	for i := range ls {
 		at[i] = bloom.Locations(ls[i][:], s.filter.K())
 	}
+	first := min(bitsAbreast, int(s.filter.K()))
 	bits, n := s.filter.BitSet(), uint64(s.filter.Cap())
 	for i := range ls {
-		for _, location := range at[i][:bitsAbreast] {
+		for _, location := range at[i][:first] {
 			set[i] += oneIf(bits.Test(uint(location % n)))
 		}
 	}
 	for i := range ls {
-		if set[i] == bitsAbreast && s.filter.TestLocations(at[i][bitsAbreast:]) {
+		if set[i] == first && s.filter.TestLocations(at[i][first:]) {
 			may = append(may, ls[i])
 		}
 	}
