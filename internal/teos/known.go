@@ -77,13 +77,17 @@ func (k *KnownKey) setMultiples(points []btcec.JacobianPoint) {
 func (k *KnownKey) User() UserID { return k.id }
 
 // Signed tells whether Recover returns this key for the message and a signature that
-// SignatureFromBytes would take.
+// SignatureFromBytes would take. What can't be a signature costs nothing.
 func (k *KnownKey) Signed(message []byte, sig Signature) bool {
 	var r, s, z btcec.ModNScalar
-	if sig[0] < firstByte || sig[0] > firstByte+3 || over(sig) {
+	if _, err := SignatureFromBytes(sig[:]); err != nil {
 		return false
 	}
 	if r.SetByteSlice(sig[1:33]) || r.IsZero() || s.SetByteSlice(sig[33:]) || s.IsZero() {
+		return false
+	}
+	x, ok := nonceX(sig)
+	if !ok {
 		return false
 	}
 	d := digest(message)
@@ -92,7 +96,7 @@ func (k *KnownKey) Signed(message []byte, sig Signature) bool {
 	var nonce btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(z.Mul(&s), &nonce)
 	k.addMultiple(&nonce, s.Mul(&r))
-	return named(&nonce, sig)
+	return isAt(&nonce, &x, (sig[0]-firstByte)&1 != 0)
 }
 
 // addMultiple adds n times the key to a point.
@@ -112,29 +116,29 @@ func (k *KnownKey) addMultiple(p *btcec.JacobianPoint, n *btcec.ModNScalar) {
 	}
 }
 
-// over tells that a recovery id adds the group's order to an r for which that is no
-// coordinate. What can't be a signature must cost nothing.
-func over(sig Signature) bool {
-	var x btcec.FieldVal
-	return overflows(sig) && (x.SetByteSlice(sig[1:33]) || x.IsGtOrEqPrimeMinusOrder())
+// nonceX returns the x coordinate of the point that a signature names: r, or, as the
+// recovery id says, r and the group's order. It is false where that is no coordinate.
+func nonceX(sig Signature) (x btcec.FieldVal, ok bool) {
+	x.SetByteSlice(sig[1:33]) // r is below the order, and that below the prime
+	if (sig[0]-firstByte)&2 == 0 {
+		return x, true
+	}
+	if x.IsGtOrEqPrimeMinusOrder() {
+		return x, false
+	}
+	x.Add(&order).Normalize()
+	return x, true
 }
 
-func overflows(sig Signature) bool { return (sig[0]-firstByte)&2 != 0 }
-
-// named tells whether a signature's r and recovery id, which are not over, stand for
-// a point.
-func named(p *btcec.JacobianPoint, sig Signature) bool {
-	var x, square btcec.FieldVal
-	x.SetByteSlice(sig[1:33])
-	if overflows(sig) {
-		x.Add(&order).Normalize()
-	}
-	square.SquareVal(&p.Z)
-	if p.Z.IsZero() || !square.Mul(&x).Normalize().Equals(&p.X) {
+// isAt tells whether a point has an x coordinate and an odd or even y.
+func isAt(p *btcec.JacobianPoint, x *btcec.FieldVal, odd bool) bool {
+	var scaled btcec.FieldVal
+	scaled.SquareVal(&p.Z)
+	if p.Z.IsZero() || !scaled.Mul(x).Normalize().Equals(&p.X) {
 		return false // before the division, which is dear
 	}
 	p.ToAffine()
-	return p.Y.IsOdd() == ((sig[0]-firstByte)&1 != 0)
+	return p.Y.IsOdd() == odd
 }
 
 // order is that of the group.
