@@ -18,6 +18,7 @@ type callers struct {
 	mu       sync.Mutex
 	at       map[netip.Addr]regular
 	tables   map[teos.UserID]*table
+	fullTill time.Time // before it no table is idle
 	budget   int
 	building bool // one table is made at a time
 }
@@ -46,10 +47,11 @@ const (
 
 	// budget is what tables may cost. A table that tells saves half of a recovery,
 	// and earns hit; one that is tried in vain costs as much; to make one takes as
-	// long as twelve recoveries. Each request that is served earns a little, for a tower whose budget was spent in vain to begin again: so all of
-	// this costs less than one in a hundred, beside the first tables.
+	// long as twelve recoveries. Each request that is served earns a little, for a
+	// tower whose budget was spent in vain to begin again: so all of this costs less
+	// than one in a hundred, beside the first tables.
 	hit        = 64
-	vain       = 64
+	vain       = hit
 	price      = 24 * hit
 	plain      = 1
 	maxBudget  = maxTables * price
@@ -159,16 +161,23 @@ func (c *callers) remember(from netip.Addr, one regular) {
 	c.at[from] = one
 }
 
-// place makes a place for one more table, if there is none that is in use.
+// place makes a place for one more table, unless all are in use. While they are, it
+// does not look at each of them for every request.
 func (c *callers) place() bool {
-	if len(c.tables) < maxTables {
-		return true
+	now := time.Now()
+	if len(c.tables) < maxTables || now.Before(c.fullTill) {
+		return len(c.tables) < maxTables
 	}
+	oldest := now
 	for user, t := range c.tables {
-		if time.Since(t.used) > idle {
+		if now.Sub(t.used) > idle {
 			delete(c.tables, user)
 			return true
 		}
+		if t.used.Before(oldest) {
+			oldest = t.used
+		}
 	}
+	c.fullTill = oldest.Add(idle)
 	return false
 }
