@@ -183,9 +183,7 @@ func TestTowerThatCannotStart(t *testing.T) {
 		user := harness.NewUser(s, dialect, harness.RPCDoor{Lightningd: node})
 		_, err := user.Register(s.Context())
 		s.wantCode(err, codes{-96, 32}, dialect)
-		harness.Until(s, "the log to name the directory", func() bool {
-			return slices.ContainsFunc(node.Log()[earlier:], func(l harness.LogLine) bool { return strings.Contains(l.Message, "/dev/null") })
-		})
+		harness.Until(s, "the log to name the directory", func() bool { return harness.LoggedAfter(node, earlier, "/dev/null") })
 		node.StopPlugin()
 	}
 	s.tower.Start()

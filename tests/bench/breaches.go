@@ -131,12 +131,11 @@ func (s *breachScene) prepare(n int) (disputes, penalties []*wire.MsgTx) {
 		}
 	}
 	s.follow()
-	requests := make([]request, n)
-	for i := range requests {
-		a := s.appointment(i, disputes[i], penalties[i])
-		requests[i] = a.user.post(s.tower.address, "add_appointment", a.body)
+	adds := make([]addition, n)
+	for i := range adds {
+		adds[i] = s.appointment(i, disputes[i], penalties[i])
 	}
-	s.load(s.tower, 8, requests, time.Minute, nil)
+	s.load(s.tower, 8, addRequests(s.tower.address, adds), time.Minute, nil)
 	s.settle(s.tower, s.height)
 	return disputes, penalties
 }

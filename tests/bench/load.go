@@ -164,33 +164,45 @@ type queue struct {
 	next    atomic.Int64
 }
 
+// queues are those of all homes, in the order in which they come first.
+func queues(requests []request) (all []*queue, homes []int) {
+	of := map[int]*queue{}
+	for n, r := range requests {
+		if of[r.home] == nil {
+			of[r.home] = &queue{}
+			all, homes = append(all, of[r.home]), append(homes, r.home)
+		}
+		of[r.home].numbers = append(of[r.home].numbers, n)
+	}
+	return all, homes
+}
+
+// take takes the next number, if there is one.
+func (q *queue) take() (n int, ok bool) {
+	turn := int(q.next.Add(1)) - 1
+	if turn >= len(q.numbers) {
+		return 0, false
+	}
+	return q.numbers[turn], true
+}
+
 // askers returns what each connection does: it sends the next request of its home
 // once the last one is answered.
 func (b *bench) askers(t *served, clients int, requests []request, most time.Duration, each func(n int, a answered)) []func(start time.Time) {
 	b.Helper()
-	queues := map[int]*queue{}
-	var homes []int
-	for n, r := range requests {
-		if queues[r.home] == nil {
-			queues[r.home] = &queue{}
-			homes = append(homes, r.home)
-		}
-		queues[r.home].numbers = append(queues[r.home].numbers, n)
-	}
+	all, homes := queues(requests)
 	ask := make([]func(time.Time), clients)
 	for i := range ask {
-		home := homes[i%len(homes)]
-		mine := queues[home]
-		c, err := dialFrom(home, t.address)
+		mine := all[i%len(all)]
+		c, err := dialFrom(homes[i%len(all)], t.address)
 		b.check("dial the tower", err)
 		ask[i] = func(start time.Time) {
 			defer c.conn.Close()
 			for time.Since(start) < most && b.ctx.Err() == nil {
-				turn := int(mine.next.Add(1)) - 1
-				if turn >= len(mine.numbers) {
+				n, ok := mine.take()
+				if !ok {
 					return
 				}
-				n := mine.numbers[turn]
 				sent := time.Now()
 				body, err := c.ask(requests[n].bytes)
 				if err != nil {

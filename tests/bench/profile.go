@@ -34,10 +34,7 @@ func profile(b *bench, path string) {
 	b.addLoad(t, users, 64, 2000, "")
 
 	adds := newAdditions(users, 30_000)
-	requests := make([]request, len(adds))
-	for i, a := range adds {
-		requests[i] = a.user.post(t.address, "add_appointment", a.body)
-	}
+	requests := addRequests(t.address, adds)
 	f, err := os.Create(path)
 	b.check("make the profile", err)
 	b.check("start the profile", pprof.StartCPUProfile(f))

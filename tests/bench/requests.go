@@ -42,11 +42,7 @@ const behind = " behind one address"
 func (b *bench) addLoad(t *served, users []user, clients, n int, who string) []addition {
 	b.say("add_appointment over %d connections", clients)
 	adds := newAdditions(users, n)
-	requests := make([]request, n)
-	for i, a := range adds {
-		requests[i] = a.user.post(t.address, "add_appointment", a.body)
-	}
-	r := b.load(t, clients, requests, phase, func(i int, body []byte) {
+	r := b.load(t, clients, addRequests(t.address, adds), phase, func(i int, body []byte) {
 		if i%sampled == 0 {
 			b.wantReceipt(t, adds[i], body)
 		}

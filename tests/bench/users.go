@@ -65,6 +65,15 @@ func (u user) post(address, method string, body []byte) request {
 	return request{post(address, method, body), u.home}
 }
 
+// addRequests are those that hand appointments in.
+func addRequests(address string, adds []addition) []request {
+	requests := make([]request, len(adds))
+	for i, a := range adds {
+		requests[i] = a.user.post(address, "add_appointment", a.body)
+	}
+	return requests
+}
+
 func (u user) registration() []byte {
 	field := "user_id"
 	if u.dialect == teos.V1 {

@@ -31,8 +31,11 @@ type LogLine struct {
 }
 
 // Logged tells whether the plugin has logged a line with this text in it.
-func Logged(l Lightningd, text string) bool {
-	for _, line := range l.Log() {
+func Logged(l Lightningd, text string) bool { return LoggedAfter(l, 0, text) }
+
+// LoggedAfter does not look at so many lines that came earlier.
+func LoggedAfter(l Lightningd, earlier int, text string) bool {
+	for _, line := range l.Log()[earlier:] {
 		if strings.Contains(line.Message, text) {
 			return true
 		}

@@ -18,13 +18,7 @@ type Size struct {
 
 // Size returns it.
 func (db *DB) Size(ctx context.Context) (s Size, err error) {
-	var pages int64 // in bytes: some of them may be in the log only
-	err = db.View(ctx, func(x tower.Tx) error {
-		_, err := x.(*tx).one("count free bytes",
-			`SELECT freelist_count * page_size, page_count * page_size FROM pragma_freelist_count, pragma_page_count, pragma_page_size`,
-			nil, []any{&s.Free, &pages})
-		return err
-	})
+	p, err := db.pages(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -40,22 +34,33 @@ func (db *DB) Size(ctx context.Context) (s Size, err error) {
 			return s, err
 		}
 	}
-	s.File = max(s.File, pages)
+	s.Free = p.free * p.size
+	s.File = max(s.File, p.all*p.size) // some of them may be in the log only
 	return s, nil
+}
+
+// pages are those that the store has, and of them the free ones, each of size bytes.
+type pages struct{ all, free, size int64 }
+
+func (db *DB) pages(ctx context.Context) (p pages, err error) {
+	err = db.View(ctx, func(x tower.Tx) (err error) {
+		for pragma, n := range map[string]*int64{
+			"PRAGMA page_count": &p.all, "PRAGMA freelist_count": &p.free, "PRAGMA page_size": &p.size,
+		} {
+			if _, err = x.(*tx).one("count pages", pragma, nil, []any{n}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return p, err
 }
 
 // cut makes the file as short as what is in it: what was given back leaves the
 // file when the log is copied into it, which may be long after. It makes nobody
 // wait, and does nothing where there is little to win.
 func (db *DB) cut(ctx context.Context) error {
-	var pages, page int64
-	err := db.View(ctx, func(x tower.Tx) error {
-		_, err := x.(*tx).one("count pages", `PRAGMA page_count`, nil, []any{&pages})
-		if err == nil {
-			_, err = x.(*tx).one("ask for the size of a page", `PRAGMA page_size`, nil, []any{&page})
-		}
-		return err
-	})
+	p, err := db.pages(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +69,7 @@ func (db *DB) cut(ctx context.Context) error {
 		return err
 	}
 	info, err := os.Stat(name)
-	if err != nil || info.Size() <= (pages+spare)*page {
+	if err != nil || info.Size() <= (p.all+spare)*p.size {
 		return err
 	}
 	c, err := open(name, "deferred", 1, pragmas)
