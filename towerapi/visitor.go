@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"vigil/internal/teos"
-	"vigil/internal/tower"
 )
 
 // visitor is what is known of a client beside its request.
@@ -40,7 +39,7 @@ func (s *Server) visit(r *http.Request) (v visitor, path string) {
 type visitorKey struct{}
 
 func withVisitor(ctx context.Context, v visitor) context.Context {
-	return context.WithValue(tower.WithCaller(ctx, homeOf(v.addr).Addr()), visitorKey{}, v)
+	return context.WithValue(ctx, visitorKey{}, v)
 }
 
 func visitorOf(ctx context.Context) visitor {

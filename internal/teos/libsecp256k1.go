@@ -49,7 +49,6 @@ import "C"
 
 import (
 	"crypto/rand"
-	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
@@ -75,20 +74,6 @@ func sign(key *btcec.PrivateKey, digest *chainhash.Hash) Signature {
 	return Signature(ecdsa.SignCompact(key, digest[:], true))
 }
 
-// recoverKey returns the key that signed a digest, or an ErrSignature. A high
-// s is as good as a low one. The library does not say why it refuses: btcec
-// does, in its words.
-func recoverKey(digest *chainhash.Hash, s *Signature) (UserID, error) {
-	if user, ok := libraryRecover(digest, s); ok {
-		return user, nil
-	}
-	key, _, err := ecdsa.RecoverCompact(s[:], digest[:])
-	if err != nil {
-		return UserID{}, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-	return NewUserID(key), nil
-}
-
 // librarySign fails for a key that is zero, and for a digest that is the group's
 // order or more (one in 2^128): RFC 6979 has it reduced, btcec does not reduce it.
 func librarySign(key *btcec.PrivateKey, digest *chainhash.Hash) (s Signature, ok bool) {
@@ -102,7 +87,8 @@ func librarySign(key *btcec.PrivateKey, digest *chainhash.Hash) (s Signature, ok
 	return s, made == 1
 }
 
-func libraryRecover(digest *chainhash.Hash, s *Signature) (user UserID, ok bool) {
+// fastRecover does not say why it refuses.
+func fastRecover(digest *chainhash.Hash, s *Signature) (user UserID, ok bool) {
 	found := C.vigil_recover(library, (*C.uchar)(&user[0]), (*C.uchar)(&digest[0]), (*C.uchar)(&s[0]))
 	return user, found == 1
 }

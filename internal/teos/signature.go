@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/tv42/zbase32"
 )
@@ -70,6 +71,19 @@ func Sign(key *btcec.PrivateKey, message []byte) Signature {
 func Recover(message []byte, s Signature) (UserID, error) {
 	d := digest(message)
 	return recoverKey(&d, &s)
+}
+
+// recoverKey returns the key that signed a digest, or an ErrSignature. A high s is as
+// good as a low one. What the fast arithmetic refuses btcec judges, in its words.
+func recoverKey(digest *chainhash.Hash, s *Signature) (UserID, error) {
+	if user, ok := fastRecover(digest, s); ok {
+		return user, nil
+	}
+	key, _, err := ecdsa.RecoverCompact(s[:], digest[:])
+	if err != nil {
+		return UserID{}, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return NewUserID(key), nil
 }
 
 // digest is the double SHA-256 of the prefixed message.

@@ -27,7 +27,7 @@ type Acceptance struct {
 // If its dispute is in a recent block, its answer is due at once. The receipt
 // is signed after everything is on disk.
 func (t *Tower) AddAppointment(ctx context.Context, r inspector.AddAppointment) (Acceptance, error) {
-	signer, err := t.signerOf(ctx, r.Appointment().Message(), r.Signature())
+	signer, err := signerOf(r.Appointment().Message(), r.Signature())
 	if err != nil {
 		return Acceptance{}, err
 	}
@@ -44,7 +44,6 @@ func (t *Tower) AddAppointment(ctx context.Context, r inspector.AddAppointment) 
 	if err != nil {
 		return Acceptance{}, err
 	}
-	t.callers.served(ctx, signer)
 	in.journal.write()
 	return t.receipt(in), nil
 }

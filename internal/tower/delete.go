@@ -21,7 +21,7 @@ type Deletion struct {
 // more, and gives its slots back. One that was triggered stays: its penalty is
 // being published. One that is not there, or not any more, is teos.NotFound.
 func (t *Tower) DeleteAppointment(ctx context.Context, r inspector.DeleteAppointment) (Deletion, error) {
-	signers, err := t.askers(ctx, r.GetAppointment, teos.DeleteAppointmentMessage)
+	signers, err := askers(r.GetAppointment, teos.DeleteAppointmentMessage)
 	if err != nil {
 		return Deletion{}, err
 	}

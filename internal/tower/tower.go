@@ -45,7 +45,6 @@ type Tower struct {
 	terms      Terms
 	gatekeeper *gatekeeper.Gatekeeper
 	log        *slog.Logger
-	callers    *callers
 	// knocking bounds how many knocks are noted.
 	knocking   *rate.Limiter
 	penaltyDue func()
@@ -58,7 +57,6 @@ func New(key *btcec.PrivateKey, s Store, t Terms, log *slog.Logger) *Tower {
 	return &Tower{
 		key: key, store: s, reserve: noReserve{}, terms: t, log: log,
 		gatekeeper: gatekeeper.New(t.Terms),
-		callers:    newCallers(),
 		knocking:   rate.NewLimiter(knocksPerSecond, knocksAtOnce),
 		penaltyDue: func() {},
 		unrecorded: func(responder.Answer) {},

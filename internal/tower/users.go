@@ -3,7 +3,6 @@ package tower
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"vigil/inspector"
@@ -47,17 +46,15 @@ type Watched struct {
 
 // GetAppointment returns a user's appointment and what became of it.
 func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) (w Watched, err error) {
-	signers, err := t.askers(ctx, r, teos.GetAppointmentMessage)
+	signers, err := askers(r, teos.GetAppointmentMessage)
 	if err != nil {
 		return Watched{}, err
 	}
-	var user teos.UserID
 	err = t.view(ctx, func(tx Tx, height uint32) error {
 		u, err := t.authenticateOne(tx, signers, height)
 		if err != nil {
 			return err
 		}
-		user = u.ID
 		w.Appointment, err = tx.Appointment(u.Row, r.Locator())
 		if errors.Is(err, watcher.ErrNoAppointment) {
 			return teos.Errorf(teos.NotFound, "you have no appointment with this locator").In(u.Dialect)
@@ -68,27 +65,20 @@ func (t *Tower) GetAppointment(ctx context.Context, r inspector.GetAppointment) 
 		w.Tracker, err = tx.Tracker(w.Row)
 		return err
 	})
-	if err == nil {
-		t.callers.served(ctx, user)
-	}
 	return w, err
 }
 
 // askers returns who may have signed a message about an appointment: over the
 // locator as it was written, or, where that has upper-case digits, over the
-// lower-case text. A table that knows one of the two would fail for the other.
-func (t *Tower) askers(ctx context.Context, r inspector.GetAppointment, message func(locator string) []byte) ([]teos.UserID, error) {
-	lower := r.Locator().String()
-	if lower != r.Written() {
-		ctx = WithCaller(ctx, netip.Addr{})
-	}
-	signer, err := t.signerOf(ctx, message(r.Written()), r.Signature())
+// lower-case text.
+func askers(r inspector.GetAppointment, message func(locator string) []byte) ([]teos.UserID, error) {
+	signer, err := signerOf(message(r.Written()), r.Signature())
 	if err != nil {
 		return nil, err
 	}
 	signers := []teos.UserID{signer}
-	if lower != r.Written() {
-		if signer, err = teos.Recover(message(lower), r.Signature()); err == nil {
+	if lower := r.Locator().String(); lower != r.Written() {
+		if signer, err = signerOf(message(lower), r.Signature()); err == nil {
 			signers = append(signers, signer)
 		}
 	}
@@ -121,7 +111,7 @@ type Subscription struct {
 // its appointments: each page is of a moment of its own, for a transaction that
 // took as long as a million of them, or as their reader, would hold up the log.
 func (t *Tower) GetSubscriptionInfo(ctx context.Context, r inspector.GetSubscriptionInfo) (Subscription, error) {
-	signer, err := t.signerOf(ctx, teos.SubscriptionInfoMessage(), r.Signature())
+	signer, err := signerOf(teos.SubscriptionInfoMessage(), r.Signature())
 	if err != nil {
 		return Subscription{}, err
 	}
@@ -156,8 +146,8 @@ func (t *Tower) Dialect(ctx context.Context, id teos.UserID) (d teos.Dialect, er
 
 // signerOf recovers who signed, before any transaction: it is the dearest part
 // of a request.
-func (t *Tower) signerOf(ctx context.Context, message []byte, s teos.Signature) (teos.UserID, error) {
-	signer, err := t.callers.signer(ctx, message, s)
+func signerOf(message []byte, s teos.Signature) (teos.UserID, error) {
+	signer, err := teos.Recover(message, s)
 	if err != nil {
 		return teos.UserID{}, teos.Errorf(teos.AuthenticationFailed, "the signature is no signature of this request")
 	}

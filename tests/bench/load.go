@@ -30,12 +30,8 @@ type client struct {
 // slow is when a client gives up.
 const slow = 30 * time.Second
 
-func dial(address string) (*client, error) { return dialFrom(0, address) }
-
-// dialFrom dials from an address of the loopback network, another for each home.
-func dialFrom(home int, address string) (*client, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+home))}}
-	conn, err := d.Dial("tcp", address)
+func dial(address string) (*client, error) {
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -106,44 +102,46 @@ func (r result) times() []time.Duration {
 	return took
 }
 
-// taken are those of some appointments that were taken.
-func (r result) taken(adds []addition) (taken []addition) {
-	for n, a := range r.answers {
-		if a.body != nil {
-			taken = append(taken, adds[n])
-		}
-	}
-	return taken
-}
-
 // join adds what another load came to.
 func (r *result) join(other result) {
 	r.wall, r.cpu, r.asked = r.wall+other.wall, r.cpu+other.cpu, r.asked+other.asked
 	r.answers = append(r.answers, other.answers...)
 }
 
-// request is what one client sends, from the address of its home.
-type request struct {
-	bytes []byte
-	home  int
-}
-
-// load sends requests over so many connections at once, until all are answered or the
-// time is over: from each home in their order, over as many connections as from any
-// other. each is called with each answer.
-func (b *bench) load(t *served, clients int, requests []request, most time.Duration, each func(n int, body []byte)) result {
+// load sends requests over so many connections at once, in their order, until
+// all are answered or the time is over. each is called with each answer.
+func (b *bench) load(t *served, clients int, requests [][]byte, most time.Duration, each func(n int, body []byte)) result {
 	b.Helper()
+	conns := make([]*client, clients)
+	for i := range conns {
+		var err error
+		conns[i], err = dial(t.address)
+		b.check("dial the tower", err)
+		defer conns[i].conn.Close()
+	}
 	r := result{answers: make([]answered, len(requests))}
+	var next atomic.Int64
 	var all sync.WaitGroup
-	ask := b.askers(t, clients, requests, most, func(n int, a answered) {
-		r.answers[n] = a
-		if each != nil {
-			each(n, a.body)
-		}
-	})
 	before, start := t.cpu(), time.Now()
-	for _, f := range ask {
-		all.Go(func() { f(start) })
+	for _, c := range conns {
+		all.Go(func() {
+			for time.Since(start) < most && b.ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(requests) {
+					return
+				}
+				sent := time.Now()
+				body, err := c.ask(requests[n])
+				if err != nil {
+					b.Errorf("request %d: %v", n, err)
+					return
+				}
+				r.answers[n] = answered{body, time.Since(sent)}
+				if each != nil {
+					each(n, body)
+				}
+			}
+		})
 	}
 	all.Wait()
 	r.wall, r.cpu = time.Since(start), t.cpu()-before
@@ -156,64 +154,6 @@ func (b *bench) load(t *served, clients int, requests []request, most time.Durat
 		b.Fatalf("the load has failed")
 	}
 	return r
-}
-
-// queue is the numbers of a home's requests.
-type queue struct {
-	numbers []int
-	next    atomic.Int64
-}
-
-// queues are those of all homes, in the order in which they come first.
-func queues(requests []request) (all []*queue, homes []int) {
-	of := map[int]*queue{}
-	for n, r := range requests {
-		if of[r.home] == nil {
-			of[r.home] = &queue{}
-			all, homes = append(all, of[r.home]), append(homes, r.home)
-		}
-		of[r.home].numbers = append(of[r.home].numbers, n)
-	}
-	return all, homes
-}
-
-// take takes the next number, if there is one.
-func (q *queue) take() (n int, ok bool) {
-	turn := int(q.next.Add(1)) - 1
-	if turn >= len(q.numbers) {
-		return 0, false
-	}
-	return q.numbers[turn], true
-}
-
-// askers returns what each connection does: it sends the next request of its home
-// once the last one is answered.
-func (b *bench) askers(t *served, clients int, requests []request, most time.Duration, each func(n int, a answered)) []func(start time.Time) {
-	b.Helper()
-	all, homes := queues(requests)
-	ask := make([]func(time.Time), clients)
-	for i := range ask {
-		mine := all[i%len(all)]
-		c, err := dialFrom(homes[i%len(all)], t.address)
-		b.check("dial the tower", err)
-		ask[i] = func(start time.Time) {
-			defer c.conn.Close()
-			for time.Since(start) < most && b.ctx.Err() == nil {
-				n, ok := mine.take()
-				if !ok {
-					return
-				}
-				sent := time.Now()
-				body, err := c.ask(requests[n].bytes)
-				if err != nil {
-					b.Errorf("request %d: %v", n, err)
-					return
-				}
-				each(n, answered{body, time.Since(sent)})
-			}
-		}
-	}
-	return ask
 }
 
 // meanwhile is how appointments fared that were handed in during something else.

@@ -23,23 +23,17 @@ func (b *bench) requests() {
 	t := b.newTower(node)
 	users := newUsers(8)
 	b.register(t, users)
-	b.addLoad(t, users[:1], 1, 1000, "") // the first requests of a process tell of its start
+	b.addLoad(t, users, 1, 1000, false) // the first requests of a process tell of its start
 	var last []addition
 	for _, load := range []struct{ clients, adds int }{{1, 8_000}, {8, 25_000}, {64, 40_000}} {
-		last = b.addLoad(t, users[:min(load.clients, len(users))], load.clients, load.adds, fmt.Sprint(load.clients))
+		last = b.addLoad(t, users, load.clients, load.adds, true)
 	}
-	b.asks(t, last, "")
-	last = b.addLoad(t, together(users), 64, 40_000, "64"+behind)
-	b.asks(t, last, behind)
+	b.asks(t, last)
 	b.registrations(t)
 }
 
-// behind says that all users have one address.
-const behind = " behind one address"
-
-// addLoad hands appointments in and returns those that were taken. The table tells of
-// it where it has a name.
-func (b *bench) addLoad(t *served, users []user, clients, n int, who string) []addition {
+// addLoad hands appointments in and returns those that were taken.
+func (b *bench) addLoad(t *served, users []user, clients, n int, told bool) []addition {
 	b.say("add_appointment over %d connections", clients)
 	adds := newAdditions(users, n)
 	r := b.load(t, clients, addRequests(t.address, adds), phase, func(i int, body []byte) {
@@ -48,10 +42,10 @@ func (b *bench) addLoad(t *served, users []user, clients, n int, who string) []a
 		}
 	})
 	b.verifyAll(t.key, adds, r)
-	if who != "" {
-		b.tellAdds(clients, who, r)
+	if told {
+		b.tellAdds(clients, r)
 	}
-	return r.taken(adds)
+	return adds[:r.asked]
 }
 
 func (b *bench) wantReceipt(t *served, a addition, body []byte) {
@@ -60,8 +54,8 @@ func (b *bench) wantReceipt(t *served, a addition, body []byte) {
 	}
 }
 
-func (b *bench) tellAdds(clients int, who string, r result) {
-	what := fmt.Sprintf("add_appointment, %s at once: ", who)
+func (b *bench) tellAdds(clients int, r result) {
+	what := fmt.Sprintf("add_appointment, %d at once: ", clients)
 	took := r.times()
 	p50, p99, longest := quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
 	rate := map[int]float64{1: 700, 64: 3000}[clients]
@@ -84,19 +78,18 @@ func (b *bench) tellAdds(clients int, who string, r result) {
 }
 
 // asks measures get_appointment.
-func (b *bench) asks(t *served, held []addition, who string) {
+func (b *bench) asks(t *served, held []addition) {
 	b.say("get_appointment over %d connections", askers)
 	held = held[:min(len(held), 12_000)]
-	requests := make([]request, len(held))
+	requests := make([][]byte, len(held))
 	for i, a := range held {
-		requests[i] = a.user.post(t.address, "get_appointment", a.user.question(a.locator))
+		requests[i] = post(t.address, "get_appointment", a.user.question(a.locator))
 	}
 	r := b.load(t, askers, requests, phase, nil)
-	what := fmt.Sprintf("get_appointment, %d%s at once: ", askers, who)
-	b.table.tell("2", what+"throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
-	b.table.ratio("2", what+"CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
+	b.table.tell("2", "get_appointment, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
+	b.table.ratio("2", "get_appointment, 8 at once: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
 	if own := b.floor.own; own != nil {
-		b.table.own("2", what+"the same against "+library(), r.cpuEach(), own.recover)
+		b.table.own("2", "get_appointment, 8 at once: the same against "+library(), r.cpuEach(), own.recover)
 	}
 }
 
@@ -104,10 +97,10 @@ func (b *bench) asks(t *served, held []addition, who string) {
 func (b *bench) registrations(t *served) {
 	b.say("register over %d connections", askers)
 	users := make([]user, 10_000)
-	requests := make([]request, len(users))
+	requests := make([][]byte, len(users))
 	for i := range users {
 		users[i] = newUser(dialects[i%2], fmt.Sprint("registers ", i))
-		requests[i] = users[i].post(t.address, "register", users[i].registration())
+		requests[i] = post(t.address, "register", users[i].registration())
 	}
 	r := b.load(t, askers, requests, phase, nil)
 	b.table.tell("2", "register, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))

@@ -107,12 +107,12 @@ func (l *large) perUser(t *served) {
 func (l *large) cost(t *served, u user, c *costs) {
 	l.Helper()
 	const n = 200
-	var registers, adds, gets []request
+	var registers, adds, gets [][]byte
 	for range n {
 		a := u.add(teos.Appointment{})
-		registers = append(registers, u.post(t.address, "register", u.registration()))
-		adds = append(adds, u.post(t.address, "add_appointment", a.body))
-		gets = append(gets, u.post(t.address, "get_appointment", u.question(a.locator)))
+		registers = append(registers, post(t.address, "register", u.registration()))
+		adds = append(adds, post(t.address, "add_appointment", a.body))
+		gets = append(gets, post(t.address, "get_appointment", u.question(a.locator)))
 	}
 	c.register.join(l.load(t, 1, registers, time.Minute, nil))
 	c.add.join(l.load(t, 1, adds, time.Minute, nil))

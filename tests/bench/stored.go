@@ -37,8 +37,8 @@ const (
 )
 
 var (
-	heavyUser = newUser(teos.V2, "heavy").at(1)
-	lightUser = newUser(teos.V2, "light").at(2)
+	heavyUser = newUser(teos.V2, "heavy")
+	lightUser = newUser(teos.V2, "light")
 )
 
 // stored returns the directory of a store with so many appointments, which is

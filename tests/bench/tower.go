@@ -82,9 +82,9 @@ func (b *bench) newTower(node *harness.Node) *served {
 // register registers users, each once.
 func (b *bench) register(t *served, users []user) {
 	b.Helper()
-	requests := make([]request, len(users))
+	requests := make([][]byte, len(users))
 	for i, u := range users {
-		requests[i].bytes = post(t.address, "register", u.registration())
+		requests[i] = post(t.address, "register", u.registration())
 	}
 	b.load(t, 1, requests, time.Minute, nil)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -25,7 +24,6 @@ type user struct {
 	key     *btcec.PrivateKey
 	id      teos.UserID
 	dialect teos.Dialect
-	home    int // the number of the address that it comes from
 }
 
 var dialects = [...]teos.Dialect{teos.V2, teos.V1}
@@ -33,43 +31,23 @@ var dialects = [...]teos.Dialect{teos.V2, teos.V1}
 // newUser returns the same user for the same name.
 func newUser(dialect teos.Dialect, name string) user {
 	key, _ := btcec.PrivKeyFromBytes(hashOf(name))
-	return user{key: key, id: teos.NewUserID(key.PubKey()), dialect: dialect}
+	return user{key, teos.NewUserID(key.PubKey()), dialect}
 }
 
-// at gives the user an address.
-func (u user) at(home int) user {
-	u.home = home
-	return u
-}
-
-// newUsers are users of both dialects, each with an address of its own.
+// newUsers are users of both dialects.
 func newUsers(n int) []user {
 	users := make([]user, n)
 	for i := range users {
-		users[i] = newUser(dialects[i%2], fmt.Sprint("user ", i)).at(i)
+		users[i] = newUser(dialects[i%2], fmt.Sprint("user ", i))
 	}
 	return users
-}
-
-// together are the same users behind one address, as Tor's and those of a proxy are.
-func together(users []user) []user {
-	users = slices.Clone(users)
-	for i := range users {
-		users[i] = users[i].at(0)
-	}
-	return users
-}
-
-// post is a request of the user's.
-func (u user) post(address, method string, body []byte) request {
-	return request{post(address, method, body), u.home}
 }
 
 // addRequests are those that hand appointments in.
-func addRequests(address string, adds []addition) []request {
-	requests := make([]request, len(adds))
+func addRequests(address string, adds []addition) [][]byte {
+	requests := make([][]byte, len(adds))
 	for i, a := range adds {
-		requests[i] = a.user.post(address, "add_appointment", a.body)
+		requests[i] = post(address, "add_appointment", a.body)
 	}
 	return requests
 }

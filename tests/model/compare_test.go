@@ -2,10 +2,8 @@ package model
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -19,12 +17,6 @@ import (
 
 // clients is how many users there are; they are numbered from 1.
 const clients = 3
-
-// from is the context of a request of a client's. The third comes from an address of
-// its own, so the tower comes to know its key; the first and the second share one.
-func (r *rig) from(n int) context.Context {
-	return tower.WithCaller(r.t.Context(), netip.AddrFrom4([4]byte{10, 0, 0, byte(max(n, 2))}))
-}
 
 func differ(what string, got, want any) error {
 	if got == want {
@@ -268,7 +260,7 @@ func (r *rig) compareTracker(got responder.Tracker, want *tracker) error {
 func (r *rig) ask(n int) error {
 	u, cause := r.ref.who(n)
 	me := towertest.NewUser(byte(n), teos.V2)
-	s, err := r.tower.GetSubscriptionInfo(r.from(n), me.Subscription(r.t))
+	s, err := r.tower.GetSubscriptionInfo(r.t.Context(), me.Subscription(r.t))
 	if err := differ("answer to get_subscription_info", causeOf(err), cause); err != nil {
 		return err
 	}
@@ -280,14 +272,14 @@ func (r *rig) ask(n int) error {
 	}
 	for _, p := range r.plans {
 		if p.user == n {
-			err = errors.Join(err, r.askFor(n, me, u, cause, p.plan.Locator))
+			err = errors.Join(err, r.askFor(me, u, cause, p.plan.Locator))
 		}
 	}
 	return err
 }
 
-func (r *rig) askFor(n int, me towertest.User, u *user, cause teos.Cause, l teos.Locator) error {
-	got, err := r.tower.GetAppointment(r.from(n), me.Get(r.t, l))
+func (r *rig) askFor(me towertest.User, u *user, cause teos.Cause, l teos.Locator) error {
+	got, err := r.tower.GetAppointment(r.t.Context(), me.Get(r.t, l))
 	var want *kept
 	if cause == 0 {
 		if want = u.kept[l]; want == nil {

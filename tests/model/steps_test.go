@@ -178,7 +178,7 @@ func (c choice) again() error {
 func (c choice) request(n int, p *plan) error {
 	me := towertest.NewUser(byte(n), teos.V2)
 	e := &event{kind: adding, user: n, plan: p}
-	got, err := c.tower.AddAppointment(with(c.from(n), e), me.Add(c.t, p.Appointment))
+	got, err := c.tower.AddAppointment(with(c.t.Context(), e), me.Add(c.t, p.Appointment))
 	e.check = func(want answer) error {
 		if err != nil || want.cause != 0 {
 			return differ("answer to add_appointment", causeOf(err), want.cause)
