@@ -128,6 +128,7 @@ var only = map[string][]string{
 	"filippo.io/age":                        {"plugin"},
 	"github.com/tv42/zbase32":               {"internal/teos"},
 	"github.com/consensys/gnark-crypto":     {"internal/teos/curve"},
+	"github.com/parquet-go/parquet-go":      {"internal/tower/store"},
 	"github.com/prometheus":                 {"internal/watchroom"},
 	"golang.org/x/net":                      {"internal/watchroom"},
 }

@@ -63,7 +63,7 @@ func (b *bench) plain(s settings) {
 		measure func(*bench)
 	}{
 		{"1,2", (*bench).requests},
-		{"3,4,5", (*bench).small},
+		{"3,4,5", func(b *bench) { b.small(s) }},
 		{"6", func(b *bench) { b.breaches(s.full) }},
 		{"7", (*bench).catchUp},
 		{"8", (*bench).rest},

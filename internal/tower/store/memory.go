@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -52,22 +51,17 @@ type recents struct {
 type recentBlock struct {
 	height uint32
 	hash   chainhash.Hash
-	filter *bloom.BloomFilter
+	filter filter
 }
-
-const (
-	recentBits   = 16 // for each locator
-	recentHashes = 8  // of each locator: of 2,000 absent ones one passes
-)
 
 func (r *recents) add(h chain.Header, ids []chainhash.Hash) {
 	if r.has(h.Hash) {
 		return
 	}
-	f := bloom.New(uint(len(ids)*2*recentBits), recentHashes)
+	f := newFilter(uint64(2 * len(ids)))
 	for _, id := range ids {
 		for _, l := range watcher.Locators(id) {
-			f.Add(l[:])
+			f.add(l[:])
 		}
 	}
 	r.mu.Lock()
@@ -116,9 +110,9 @@ func (r *recents) heights(l teos.Locator) (heights []uint32, known bool) {
 	if !r.complete {
 		return nil, false
 	}
-	at := bloom.Locations(l[:], recentHashes)
+	hash := hashOf(l[:])
 	for _, b := range r.blocks {
-		if b.filter.TestLocations(at) {
+		if b.filter.has(hash) {
 			heights = append(heights, b.height)
 		}
 	}

@@ -1,10 +1,7 @@
 package store
 
 import (
-	"slices"
 	"sync"
-
-	"github.com/bits-and-blooms/bloom/v3"
 
 	"vigil/internal/teos"
 )
@@ -18,22 +15,18 @@ import (
 // lets everything through.
 type sieve struct {
 	mu     sync.RWMutex
-	filter *bloom.BloomFilter // nil until one has all keys: nothing is held back then
-	room   uint64             // how many keys it was made for
-	size   uint64             // how many were added since it was begun
-	next   *sieve             // that will take its place, while it is being filled
+	filter filter // nil until one has all keys: nothing is held back then
+	room   uint64 // how many keys it was made for
+	size   uint64 // how many were added since it was begun
+	next   *sieve // that will take its place, while it is being filled
 }
-
-// falsePositives is the share of absent keys that a full sieve lets through. It
-// takes 11 bits for each key then.
-const falsePositives = 0.005
 
 // begin starts a sieve with room for n keys. Whatever was added before is in the
 // table for all who read it from now on, or never was: see keeper.sift.
 func (s *sieve) begin(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = &sieve{filter: bloom.NewWithEstimates(uint(n), falsePositives), room: n}
+	s.next = &sieve{filter: newFilter(n), room: n}
 }
 
 // end puts the sieve that begin started, and that has all keys now, in place.
@@ -59,11 +52,11 @@ func (s *sieve) add(key []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {
-		s.next.filter.Add(key)
+		s.next.filter.add(key)
 		s.next.size++
 	}
 	if s.filter != nil {
-		s.filter.Add(key)
+		s.filter.add(key)
 		s.size++
 	}
 }
@@ -76,7 +69,7 @@ func (s *sieve) fill(keys []byte, size int) {
 		return // forgotten meanwhile
 	}
 	for ; len(keys) >= size; keys = keys[size:] {
-		s.next.filter.Add(keys[:size])
+		s.next.filter.add(keys[:size])
 		s.next.size++
 	}
 }
@@ -85,7 +78,7 @@ func (s *sieve) fill(keys []byte, size int) {
 func (s *sieve) mayHave(key []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.filter == nil || s.filter.Test(key)
+	return s.filter == nil || s.filter.has(hashOf(key))
 }
 
 // pass returns those of some locators that may be in the table. The lock is taken
@@ -97,49 +90,12 @@ func (s *sieve) pass(ls []teos.Locator) (may []teos.Locator) {
 	if s.filter == nil {
 		return ls
 	}
-	for some := range slices.Chunk(ls, abreast) {
-		may = s.passAbreast(may, some)
-	}
-	return may
-}
-
-// abreast is how many locators are looked at side by side, and bitsAbreast how many
-// bits of each: half of all bits are set, so one in eight has all of them.
-const (
-	abreast     = 32
-	bitsAbreast = 3
-)
-
-// passAbreast looks at some bits of each of a few locators before it decides on any of
-// them. A large filter lies in no cache: the processor waits for all of them at once
-// then, and not for one after the other.
-func (s *sieve) passAbreast(may, ls []teos.Locator) []teos.Locator {
-	var at [abreast][]uint64
-	var set [abreast]int
 	for i := range ls {
-		at[i] = bloom.Locations(ls[i][:], s.filter.K())
-	}
-	first := min(bitsAbreast, int(s.filter.K()))
-	bits, n := s.filter.BitSet(), uint64(s.filter.Cap())
-	for i := range ls {
-		for _, location := range at[i][:first] {
-			set[i] += oneIf(bits.Test(uint(location % n)))
-		}
-	}
-	for i := range ls {
-		if set[i] == first && s.filter.TestLocations(at[i][first:]) {
+		if s.filter.has(hashOf(ls[i][:])) {
 			may = append(may, ls[i])
 		}
 	}
 	return may
-}
-
-// oneIf is 1 for true, without a branch that the processor would have to guess.
-func oneIf(b bool) (n int) {
-	if b {
-		n = 1
-	}
-	return n
 }
 
 // wanting tells whether a new sieve is needed: there is none, or it is too small.
