@@ -27,7 +27,9 @@ type floor struct {
 	recover, sign time.Duration // CPU of one, by btcec
 	own           *pair         // the same by the library that the tower has instead
 	write         time.Duration // one durable write of 4 KiB, wall
-	commit        time.Duration // CPU of one small change through the store
+	// CPU of one small change through the store and of one request to a bare HTTP
+	// server: alone, and with askers at once.
+	commit, http map[int]time.Duration
 }
 
 // pair is the CPU of one recovery and of one signature.
@@ -38,13 +40,18 @@ func (b *bench) measureFloor() {
 	b.floor.sign, b.floor.recover = signatures()
 	b.floor.own = ownSignatures()
 	b.floor.write = b.durableWrite()
-	b.floor.commit = b.smallCommits()
+	b.floor.commit, b.floor.http = map[int]time.Duration{}, map[int]time.Duration{}
+	for _, n := range []int{1, askers} {
+		b.floor.commit[n], b.floor.http[n] = b.smallCommits(n), b.bareHTTP(n)
+	}
 	b.table.tell("", "one recovery / one signature by btcec, CPU", "%s / %s", short(b.floor.recover), short(b.floor.sign))
 	if own := b.floor.own; own != nil {
 		b.table.tell("", "one recovery / one signature by "+library()+", CPU", "%s / %s", short(own.recover), short(own.sign))
 	}
 	b.table.tell("", "one durable write of 4 KiB, median", "%s", short(b.floor.write))
-	b.table.tell("", "one small change through the store, 8 at once, CPU", "%s", short(b.floor.commit))
+	commit, http := b.floor.commit, b.floor.http
+	b.table.tell("", "one small change through the store, alone / 8 at once, CPU", "%s / %s", short(commit[1]), short(commit[askers]))
+	b.table.tell("", "one request to a bare HTTP server, alone / 8 at once, CPU", "%s / %s", short(http[1]), short(http[askers]))
 }
 
 func signatures() (sign, recovery time.Duration) {
@@ -123,15 +130,15 @@ func (b *bench) durableWrite() time.Duration {
 	return quantile(took, 0.5)
 }
 
-// smallCommits stores users, as many at once as register in target 2.
-func (b *bench) smallCommits() time.Duration {
+// smallCommits stores users, so many at once.
+func (b *bench) smallCommits(writers int) time.Duration {
 	db, err := store.Open(b.ctx, filepath.Join(harness.Dir(b), "tower.sqlite"))
 	b.check("open a store", err)
 	defer db.Close()
-	const each = 250
+	const each = 500
 	before := cpuUsed(syscall.RUSAGE_SELF)
 	var all sync.WaitGroup
-	for range askers {
+	for range writers {
 		all.Go(func() {
 			for range each {
 				if err := db.Update(b.ctx, putStranger); err != nil {
@@ -141,7 +148,7 @@ func (b *bench) smallCommits() time.Duration {
 		})
 	}
 	all.Wait()
-	return (cpuUsed(syscall.RUSAGE_SELF) - before) / (askers * each)
+	return (cpuUsed(syscall.RUSAGE_SELF) - before) / time.Duration(writers*each)
 }
 
 func putStranger(tx tower.Tx) error {

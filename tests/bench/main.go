@@ -28,7 +28,12 @@ func main() {
 	flag.IntVar(&s.scale, "scale", 0, "measure targets 3 to 5 only, on stores of 100,000, a million and up to so many appointments")
 	flag.StringVar(&s.cache, "cache", ".cache/scale", "where the stores of -scale are kept")
 	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of a tower under 64 clients to this file")
+	bare := flag.Bool("bare", false, "serve HTTP and do nothing: for this program itself")
 	flag.Parse()
+	if *bare {
+		serveBare()
+		return
+	}
 	os.Exit(run(s))
 }
 

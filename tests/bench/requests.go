@@ -71,7 +71,9 @@ func (b *bench) tellAdds(clients int, r result) {
 	} else {
 		b.table.tell("1", what+"p50 / p99 / longest", "%s", figure)
 	}
-	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), b.floor.recover+b.floor.sign, 1.5)
+	signatures := b.floor.recover + b.floor.sign
+	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), signatures, 1.5)
+	b.overAll("1", what, clients, r.cpuEach(), signatures)
 	if own := b.floor.own; own != nil {
 		b.table.own("1", what+"the same against "+library(), r.cpuEach(), own.recover+own.sign)
 	}
@@ -104,7 +106,19 @@ func (b *bench) registrations(t *served) {
 	}
 	r := b.load(t, askers, requests, phase, nil)
 	b.table.tell("2", "register, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
-	most := b.floor.sign*3/2 + b.floor.commit
+	most := b.floor.sign*3/2 + b.floor.commit[askers]
 	b.table.hold("2", "register, 8 at once: CPU of the tower for each", short(r.cpuEach()),
-		fmt.Sprintf("at most 1.5 × %s + %s", short(b.floor.sign), short(b.floor.commit)), r.cpuEach() <= most)
+		fmt.Sprintf("at most 1.5 × %s + %s", short(b.floor.sign), short(b.floor.commit[askers])), r.cpuEach() <= most)
+	b.overAll("2", "register, 8 at once: ", askers, r.cpuEach(), b.floor.sign)
+}
+
+// overAll tells how often all that a request can't do without fits into what it took:
+// its signatures by btcec, a commit and HTTP alone, with as many clients.
+func (b *bench) overAll(target, what string, clients int, used, signatures time.Duration) {
+	commit, measured := b.floor.commit[clients]
+	if !measured {
+		return
+	}
+	all := signatures + commit + b.floor.http[clients]
+	b.table.tell(target, what+"the same over signatures, a commit and bare HTTP", "%.2f × %s", float64(used)/float64(all), short(all))
 }
