@@ -74,9 +74,7 @@ func (b *bench) tellAdds(clients int, r result) {
 	signatures := b.floor.recover + b.floor.sign
 	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), signatures, 1.5)
 	b.overAll("1", what, clients, r.cpuEach(), signatures)
-	if own := b.floor.own; own != nil {
-		b.table.own("1", what+"the same against "+library(), r.cpuEach(), own.recover+own.sign)
-	}
+	b.table.own("1", what+"the same over the tower's own signatures", r.cpuEach(), b.floor.own.recover+b.floor.own.sign)
 }
 
 // asks measures get_appointment.
@@ -90,9 +88,7 @@ func (b *bench) asks(t *served, held []addition) {
 	r := b.load(t, askers, requests, phase, nil)
 	b.table.tell("2", "get_appointment, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
 	b.table.ratio("2", "get_appointment, 8 at once: CPU of the tower for each", r.cpuEach(), b.floor.recover, 1.3)
-	if own := b.floor.own; own != nil {
-		b.table.own("2", "get_appointment, 8 at once: the same against "+library(), r.cpuEach(), own.recover)
-	}
+	b.table.own("2", "get_appointment, 8 at once: the same over the tower's own recovery", r.cpuEach(), b.floor.own.recover)
 }
 
 // registrations measures register, of new users.

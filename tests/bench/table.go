@@ -55,8 +55,7 @@ func (t *table) ratio(target, what string, used, floor time.Duration, most float
 		fmt.Sprintf("at most %.1f ×", most), is <= most)
 }
 
-// own tells how often the CPU of the tower's own library, where that is not
-// btcec, fits into what was used.
+// own tells how often what the tower itself takes fits into what was used.
 func (t *table) own(target, what string, used, floor time.Duration) {
 	t.tell(target, what, "%.2f × %s", float64(used)/float64(floor), short(floor))
 }
