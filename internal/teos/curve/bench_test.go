@@ -1,26 +1,35 @@
 package curve
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/secp256k1"
 	"github.com/consensys/gnark-crypto/ecc/secp256k1/fr"
 )
 
+// randomScalars are many: a processor learns the way that few take.
+func randomScalars() (all [4096]fr.Element) {
+	source := rand.NewChaCha8([32]byte{1})
+	for i := range all {
+		var b [32]byte
+		_, _ = source.Read(b[:]) // never fails
+		all[i].SetBytes(b[:])
+	}
+	return all
+}
+
 func BenchmarkSum(b *testing.B) {
-	var u, v fr.Element
-	u.SetUint64(12345).Inverse(&u)
-	v.SetUint64(54321).Inverse(&v)
+	all := randomScalars()
 	_, g := secp256k1.Generators()
-	for b.Loop() {
-		Sum(&u, &v, &g)
+	for i := 0; b.Loop(); i++ {
+		Sum(&all[i%len(all)], &all[(i+1)%len(all)], &g)
 	}
 }
 
 func BenchmarkSplit(b *testing.B) {
-	var u fr.Element
-	u.SetUint64(12345).Inverse(&u)
-	for b.Loop() {
-		split(&u)
+	all := randomScalars()
+	for i := 0; b.Loop(); i++ {
+		split(&all[i%len(all)])
 	}
 }

@@ -45,7 +45,7 @@ func Sum(a *fr.Element, b *fr.Element, p *secp256k1.G1Affine) (sum secp256k1.G1J
 	g, m := generators(), multiples{plain[:], turned[:]}
 	m.fill(p, points[:])
 	for i := n - 1; i >= 0; i-- {
-		sum.DoubleAssign()
+		double(&sum)
 		add(&sum, g.plain, digits[0][i])
 		add(&sum, g.turned, digits[1][i])
 		add(&sum, m.plain, digits[2][i])
@@ -58,11 +58,11 @@ func Sum(a *fr.Element, b *fr.Element, p *secp256k1.G1Affine) (sum secp256k1.G1J
 func add(sum *secp256k1.G1Jac, odd []secp256k1.G1Affine, digit int16) {
 	switch {
 	case digit > 0:
-		sum.AddMixed(&odd[digit/2])
+		addAffine(sum, &odd[digit/2])
 	case digit < 0:
 		negative := odd[-digit/2]
 		negative.Y.Neg(&negative.Y)
-		sum.AddMixed(&negative)
+		addAffine(sum, &negative)
 	}
 }
 
