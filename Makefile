@@ -23,7 +23,8 @@ endif
 # others (sync.Map's): the linker keeps one copy, and without the detector in it
 # that one would seem to race. tests/harness builds with the same.
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false \
-	-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false -gcflags=modernc.org/libc=-d=checkptr=0
+	-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false \
+	-gcflags=github.com/consensys/gnark-crypto/ecc/secp256k1/fp=-race=false -gcflags=modernc.org/libc=-d=checkptr=0
 
 # The longest one package's tests may take.
 TEST_TIMEOUT ?= 20m

@@ -31,7 +31,8 @@ func Vigil(t T) string {
 // raceFlags are those of `make test` (the Makefile says why): the race detector,
 // but not inside what only computes and is not ours.
 var raceFlags = []string{"-race", "-gcflags=modernc.org/sqlite/lib=-race=false",
-	"-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false", "-gcflags=modernc.org/libc=-d=checkptr=0"}
+	"-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false",
+	"-gcflags=github.com/consensys/gnark-crypto/ecc/secp256k1/fp=-race=false", "-gcflags=modernc.org/libc=-d=checkptr=0"}
 
 // buildVigil builds the product once a process.
 var buildVigil = sync.OnceValues(func() (string, error) {
