@@ -55,6 +55,16 @@ test: ## Run all tests, with the race detector where there is a C compiler.
 		race=; echo "no C compiler that works here: NO RACE DETECTOR in this run"; \
 	}; set -x; go test $(TAGGED) $$race -timeout $(TEST_TIMEOUT) ./...
 
+# What other processors run, and what the race detector sees of assembly: nothing.
+.PHONY: test-paths
+test-paths: ## Test key recovery and the store's filters as they are without AVX2, assembly or 64 bits.
+	go test $(RACE) -tags purego ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
+	GODEBUG=cpu.avx2=off go test -count 1 ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
+	export CGO_ENABLED=0 GOARCH=386; \
+	go test -c -o .cache/386 ./internal/teos/curve && .cache/386 -test.run '^$$' >/dev/null || { echo "no 32-bit program runs here"; exit; }; \
+	go test ./internal/teos/...; \
+	go test ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check formatting, and run go vet and the linters.
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \

@@ -72,7 +72,7 @@ type daemon struct {
 // the inner door stops, the chain is let go, the store closes.
 func (d *daemon) run(ctx context.Context) (err error) {
 	spareProcessor()
-	defer holdHeap()()
+	holdHeap()
 	if err := os.MkdirAll(d.settings.dataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}

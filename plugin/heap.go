@@ -1,8 +1,9 @@
 package main
 
 import (
-	"runtime"
+	"os"
 	"runtime/debug"
+	"sync"
 )
 
 const (
@@ -15,14 +16,19 @@ const (
 
 // holdHeap lets the garbage collector run less often while little is in use, as in a
 // tower at nearly all times: it begins when the heap has grown by half, and the floor
-// counts. Nobody touches its pages, so they take no memory. A larger percentage in its
-// place would multiply what a large store takes, too, and a limit would let it run
-// without end where more than that is in use.
-func holdHeap() (release func()) {
-	before := debug.SetGCPercent(heapGrowth)
-	floor := make([]byte, heapFloor)
-	return func() {
-		runtime.KeepAlive(&floor[0])
-		debug.SetGCPercent(before)
+// counts. A larger percentage in its place would multiply what a large store takes, too,
+// and a limit would let it run without end where more than that is in use. Whoever has
+// set GOGC or GOMEMLIMIT has decided.
+func holdHeap() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		floor()
 	}
 }
+
+// floor is made once, as the process starts: nobody touches its pages, so they take no
+// memory. One that is made later, for a tower that starts again, would lie on pages that
+// were in use, and be cleared.
+var floor = sync.OnceValue(func() []byte {
+	debug.SetGCPercent(heapGrowth)
+	return make([]byte, heapFloor)
+})

@@ -12,7 +12,7 @@ import (
 type filter bloom.SplitBlockFilter
 
 // bitsPerKey is what a filter takes for each key that it has room for. Of absent keys
-// one in a thousand passes a full one.
+// one in seven hundred passes a full one.
 const bitsPerKey = 16
 
 // seed makes the hashes of this process: who knew them could choose locators that all
