@@ -333,11 +333,14 @@ func TestRegistrationThatOverflows(t *testing.T) {
 	}
 }
 
-// Before the first block nobody can register, so nobody is let in.
+// Before the first block nobody can register, so nobody is let in. With it they are, not
+// when a store that failed would be tried again.
 func TestBeforeTheFirstBlock(t *testing.T) {
 	var asked atomic.Int32
 	core := newRealTower(t, terms)
-	door := launch(t, pingCounter{core, &asked}, Config{}, quick())
+	tm := quick()
+	tm.retry = time.Hour
+	door := launch(t, pingCounter{core, &asked}, Config{}, tm)
 	u := newUser(t, teos.V2)
 	door.until("the third try", func() bool { return asked.Load() > 2 })
 	if door.Addr() != "" {

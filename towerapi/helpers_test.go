@@ -112,7 +112,7 @@ type running struct {
 // quick is the standard timing with short waits between tries.
 func quick() timing {
 	tm := standardTiming
-	tm.retry, tm.maxRetry, tm.drain = 5*time.Millisecond, 20*time.Millisecond, patience
+	tm.retry, tm.first, tm.maxRetry, tm.drain = 5*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, patience
 	return tm
 }
 

@@ -99,8 +99,9 @@ type timing struct {
 	// queue is how long a request other than an appointment waits for its
 	// turn.
 	queue time.Duration
-	// probe bounds a probe of the store, and retry is the time between two.
-	probe, retry time.Duration
+	// probe bounds a probe of the store, and retry is the time between two; first is
+	// that before the tower's first block.
+	probe, retry, first time.Duration
 	// maxRetry is where the growing time between two tries to listen ends.
 	maxRetry time.Duration
 	// stay is how long everybody who was let in may stay, and how long a
@@ -115,7 +116,7 @@ var standardTiming = timing{
 	page: 1500 * time.Millisecond,
 	core: 4500 * time.Millisecond, dialect: 400 * time.Millisecond,
 	queue: 2 * time.Second,
-	probe: 2 * time.Second, retry: time.Second, maxRetry: 30 * time.Second,
+	probe: 2 * time.Second, retry: time.Second, first: 100 * time.Millisecond, maxRetry: 30 * time.Second,
 	stay:  200 * time.Millisecond,
 	drain: 5 * time.Second,
 }

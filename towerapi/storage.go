@@ -13,7 +13,7 @@ import "context"
 // awaitTower returns when ctx ends or the tower is ready. A tower without a
 // block can take nothing: whoever came would have to come again.
 func (s *Server) awaitTower(ctx context.Context) {
-	for told := false; ctx.Err() == nil; pause(ctx, s.timing.retry) {
+	for told := false; ctx.Err() == nil; pause(ctx, s.timing.first) {
 		err := s.probe(ctx, false)
 		if err == nil {
 			return
