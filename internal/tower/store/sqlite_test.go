@@ -114,8 +114,10 @@ func TestAMigrationIsAppliedWholeOrNotAtAll(t *testing.T) {
 
 // Scans must not depend on how much is stored.
 func TestTheQueryOfEveryBlockIsIndexed(t *testing.T) {
-	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
-	rows, err := db.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+selectRows, []byte{1})
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	openFile(t, file)
+	// By a connection of its own: the keeper's looks may hold all of the store's.
+	rows, err := raw(t, file).QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+selectRows, []byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
