@@ -56,14 +56,15 @@ test: ## Run all tests, with the race detector where there is a C compiler.
 	}; set -x; go test $(TAGGED) $$race -timeout $(TEST_TIMEOUT) ./...
 
 # What other processors run, and what the race detector sees of assembly: nothing.
+FILTER_TESTS := -run 'Sieve|Recents|Filters|Others|Pass' ./internal/tower/store
 .PHONY: test-paths
 test-paths: ## Test key recovery and the store's filters as they are without AVX2, assembly or 64 bits.
-	go test $(RACE) -tags purego ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
-	GODEBUG=cpu.avx2=off go test -count 1 ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
-	export CGO_ENABLED=0 GOARCH=386; \
-	go test -c -o .cache/386 ./internal/teos/curve && .cache/386 -test.run '^$$' >/dev/null || { echo "no 32-bit program runs here"; exit; }; \
-	go test ./internal/teos/...; \
-	go test ./internal/tower/store -run 'Sieve|Recents|Filters|Others|Pass'
+	go test $(RACE) -tags purego $(FILTER_TESTS)
+	GODEBUG=cpu.avx2=off go test -count 1 $(FILTER_TESTS)
+	mkdir -p .cache && CGO_ENABLED=0 GOARCH=386 go test -c -o .cache/386 ./internal/teos/curve
+	if .cache/386 -test.run '^$$' >/dev/null; then \
+		export CGO_ENABLED=0 GOARCH=386; go test ./internal/teos/...; go test $(FILTER_TESTS); \
+	else echo "no 32-bit program runs here"; fi
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check formatting, and run go vet and the linters.
