@@ -24,7 +24,7 @@ func sameRecovery(t *testing.T, digest chainhash.Hash, s Signature) (refused boo
 	}
 	got, err := recoverKey(&digest, &s)
 	if refusal != nil {
-		if !errors.Is(err, refusal) || !errors.Is(err, ErrSignature) || got != (UserID{}) || ok {
+		if !errors.Is(err, refusal) || !errors.Is(err, ErrSignature) || got != (UserID{}) || user != (UserID{}) || ok {
 			t.Fatalf("digest %x, signature %x: %v, %v instead of %v", digest[:], s[:], got, err, refusal)
 		}
 		return true
