@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,10 +57,7 @@ func (b *bench) bareHTTP(clients int) time.Duration {
 	address, err := bufio.NewReader(out).ReadString('\n')
 	b.check("read the bare server's address", err)
 	t := &served{address: strings.TrimSpace(address), pid: cmd.Process.Pid}
-	requests := make([][]byte, 30_000)
-	for i := range requests {
-		requests[i] = post(t.address, "add_appointment", make([]byte, 900))
-	}
+	requests := slices.Repeat([][]byte{post(t.address, "add_appointment", make([]byte, 900))}, 30_000)
 	b.load(t, clients, requests[:1000], phase, nil)
 	return b.load(t, clients, requests, phase, nil).cpuEach()
 }

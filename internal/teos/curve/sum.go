@@ -34,7 +34,7 @@ var generators = sync.OnceValue(func() multiples {
 })
 
 // Sum returns aG + bP, where P is on the curve and not at infinity.
-func Sum(a *fr.Element, b *fr.Element, p *secp256k1.G1Affine) (sum secp256k1.G1Jac) {
+func Sum(a, b *fr.Element, p *secp256k1.G1Affine) (sum secp256k1.G1Jac) {
 	var digits [4]naf
 	a1, a2 := split(a)
 	b1, b2 := split(b)
@@ -68,9 +68,9 @@ func add(sum *secp256k1.G1Jac, odd []secp256k1.G1Affine, digit int16) {
 
 // fill makes the multiples of a point; points are room for as many.
 func (m *multiples) fill(p *secp256k1.G1Affine, points []secp256k1.G1Jac) {
-	var twice secp256k1.G1Jac
-	twice.DoubleMixed(p)
 	points[0].FromAffine(p)
+	twice := points[0]
+	double(&twice)
 	for i := 1; i < len(points); i++ {
 		points[i] = points[i-1]
 		points[i].AddAssign(&twice)

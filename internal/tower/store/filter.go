@@ -25,5 +25,5 @@ func newFilter(keys uint64) filter {
 
 func hashOf(key []byte) uint64 { return maphash.Bytes(seed, key) }
 
-func (f filter) add(key []byte)       { bloom.SplitBlockFilter(f).Insert(hashOf(key)) }
+func (f filter) add(hash uint64)      { bloom.SplitBlockFilter(f).Insert(hash) }
 func (f filter) has(hash uint64) bool { return bloom.SplitBlockFilter(f).Check(hash) }

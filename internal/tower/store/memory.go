@@ -61,7 +61,7 @@ func (r *recents) add(h chain.Header, ids []chainhash.Hash) {
 	f := newFilter(uint64(2 * len(ids)))
 	for _, id := range ids {
 		for _, l := range watcher.Locators(id) {
-			f.add(l[:])
+			f.add(hashOf(l[:]))
 		}
 	}
 	r.mu.Lock()

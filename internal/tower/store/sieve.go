@@ -51,12 +51,13 @@ func (s *sieve) forget() {
 func (s *sieve) add(key []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	hash := hashOf(key)
 	if s.next != nil {
-		s.next.filter.add(key)
+		s.next.filter.add(hash)
 		s.next.size++
 	}
 	if s.filter != nil {
-		s.filter.add(key)
+		s.filter.add(hash)
 		s.size++
 	}
 }
@@ -69,7 +70,7 @@ func (s *sieve) fill(keys []byte, size int) {
 		return // forgotten meanwhile
 	}
 	for ; len(keys) >= size; keys = keys[size:] {
-		s.next.filter.add(keys[:size])
+		s.next.filter.add(hashOf(keys[:size]))
 		s.next.size++
 	}
 }

@@ -76,7 +76,8 @@ func TestSmallFilters(t *testing.T) {
 		f := newFilter(n)
 		for k := range n + 1 {
 			l := locator(k)
-			if f.add(l[:]); !f.has(hashOf(l[:])) {
+			hash := hashOf(l[:])
+			if f.add(hash); !f.has(hash) {
 				t.Errorf("a filter for %d keys misses key %d", n, k)
 			}
 		}
