@@ -55,6 +55,8 @@ type daemon struct {
 	tryOut func(ctx context.Context, tx []byte) (string, error)
 	// hints calls wake when there may be a new block, until ctx ends.
 	hints func(ctx context.Context, wake func())
+	// tells says whether bitcoind tells of blocks now; nil where it is not asked to.
+	tells func() bool
 	// tell sends a notification to other plugins, and returns once it is sent;
 	// nil where there are none.
 	tell func(ctx context.Context, topic string, payload any) error

@@ -142,21 +142,20 @@ func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 		ready: n.setClient,
 		tell:  n.plugin.Notify,
 	}
+	var direct *bitcoind.Client
 	if s.node != nil {
 		// The options were checked: it can't fail any more.
-		if direct, err := bitcoind.New(*s.node); err == nil {
-			d.source = chain.NewPair(w.source("bitcoind", direct), d.source, n.log)
-			d.poll, d.tryOut = pollBitcoind, direct.TestAccept
+		if node, err := bitcoind.New(*s.node); err == nil {
+			d.source = chain.NewPair(w.source("bitcoind", node), d.source, n.log)
+			d.poll, d.tryOut = pollBitcoind, node.TestAccept
+			direct, d.tells = node, node.Tells
 		}
 	}
-	zmq := zmqHints(s.zmq, n.log)
+	blocks := blockHints(direct, s.zmq, n.log)
 	d.hints = func(ctx context.Context, wake func()) {
 		n.hint.Store(&wake)
 		defer n.hint.Store(nil)
-		if zmq != nil {
-			zmq(ctx, wake)
-		}
-		<-ctx.Done()
+		blocks(ctx, wake)
 	}
 	return d
 }

@@ -100,5 +100,8 @@ func (c *core) askChain(ctx context.Context) (height uint32, notice string, err 
 	if d.settings.zmq != "" {
 		notice = "told by ZMQ, and " + notice
 	}
+	if d.tells != nil && d.tells() {
+		notice = "told by bitcoind, and " + notice
+	}
 	return tip.Height, "new ones are " + notice, err
 }

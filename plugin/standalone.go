@@ -62,7 +62,7 @@ func runStandalone(ctx context.Context, s settings) error {
 		key: func(context.Context) (*btcec.PrivateKey, error) {
 			return ownKey(s.dataDir)
 		},
-		hints: zmqHints(s.zmq, log),
+		hints: blockHints(node, s.zmq, log), tells: node.Tells,
 		ready: func(*towerrpc.Client) {},
 	}
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -73,10 +73,18 @@ func runStandalone(ctx context.Context, s settings) error {
 	return d.run(ctx)
 }
 
-// zmqHints returns nil where there is no address.
-func zmqHints(address string, log *slog.Logger) func(context.Context, func()) {
-	if address == "" {
-		return nil
+// blockHints is how the tower hears of blocks before it asks: over ZMQ where there is
+// an address, else by a call in which bitcoind waits for the next one. In a node
+// without a bitcoind of its own (nil), lightningd tells of them.
+func blockHints(node *bitcoind.Client, zmq string, log *slog.Logger) func(context.Context, func()) {
+	return func(ctx context.Context, wake func()) {
+		switch {
+		case zmq != "":
+			bitcoind.Hints(ctx, log, zmq, wake)
+		case node != nil:
+			node.Await(ctx, log, wake)
+		default:
+			<-ctx.Done()
+		}
 	}
-	return func(ctx context.Context, wake func()) { bitcoind.Hints(ctx, log, address, wake) }
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,6 +55,7 @@ type Client struct {
 	http        *http.Client
 	timeout     time.Duration
 	credentials *credentials
+	tells       atomic.Bool
 }
 
 // New checks a Config. It does not connect: the node may start later.

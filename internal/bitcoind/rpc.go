@@ -74,8 +74,8 @@ func newHTTPClient() *http.Client {
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
-			MaxConnsPerHost:     lanes + 2, // the blocks don't wait behind penalties
-			MaxIdleConnsPerHost: lanes + 2,
+			MaxConnsPerHost:     lanes + 3, // neither blocks nor the wait for them stand behind penalties
+			MaxIdleConnsPerHost: lanes + 3,
 			IdleConnTimeout:     10 * time.Second,
 			DisableCompression:  true,
 		},

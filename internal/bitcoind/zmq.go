@@ -16,9 +16,9 @@ const (
 	// zmqTimeout bounds a dial of ours, the rest of a message that has
 	// begun, and how long gozmq sleeps after a reconnection that failed.
 	zmqTimeout = 2 * time.Second
-	// Waits between two connections.
-	zmqMinWait = time.Second
-	zmqMaxWait = time.Minute
+	// Waits between two connections, or after a node did not tell of its blocks.
+	minWait = time.Second
+	maxWait = time.Minute
 )
 
 // Hints calls wake at each block that bitcoind announces over ZMQ (its option
@@ -30,19 +30,19 @@ const (
 // Address forms are tcp://host:port, where an IPv6 address has to be a name
 // (gozmq parses none), and unix:///path.
 func Hints(ctx context.Context, log *slog.Logger, addr string, wake func()) {
-	wait := zmqMinWait
+	wait := minWait
 	for ctx.Err() == nil {
 		heard, err := listen(ctx, addr, wake)
 		if ctx.Err() != nil {
 			return
 		}
 		if heard {
-			wait = zmqMinWait
+			wait = minWait
 		}
 		log.Warn("no block hints from bitcoind over ZMQ, polling goes on",
 			"error", clip(err.Error(), maxErrorText), "retry_in", wait)
 		pause(ctx, wait)
-		wait = min(2*wait, zmqMaxWait)
+		wait = min(2*wait, maxWait)
 	}
 }
 

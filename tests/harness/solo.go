@@ -93,14 +93,12 @@ var buildPlain = sync.OnceValues(func() (string, error) {
 	return buildProduct(root, "vigil")
 })
 
-// standaloneArgs are the words after `vigil`.
+// standaloneArgs are the words after `vigil`. Blocks are heard of as by default, not
+// over ZMQ.
 func standaloneArgs(node *Node, dir, address string, options Options) []string {
 	args := []string{"tower", "--network", "regtest", "--data-dir", dir, "--api-bind", address, "--bitcoind", node.URL()}
 	if node.Cookie() != "" {
 		args = append(args, "--bitcoind-cookie", node.Cookie())
-	}
-	if node.ZMQ() != "" {
-		args = append(args, "--bitcoind-zmq", node.ZMQ())
 	}
 	for name, value := range options.with() {
 		args = append(args, "--"+name, fmt.Sprint(value))
