@@ -18,7 +18,7 @@ import (
 // One connection that reads nothing therefore adds to the limit as much as the writer
 // may use. Sizes are in KiB, with a minus as SQLite wants it.
 const (
-	writerCache = "cache_size(-8000)"
+	writerCache = "cache_size(-6000)"
 	readerCache = "cache_size(-1000)"
 	spareCache  = writerCache
 )
