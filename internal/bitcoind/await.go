@@ -2,6 +2,7 @@ package bitcoind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,12 +25,17 @@ const (
 	blockPause = 50 * time.Millisecond
 	// maxNotice bounds a message of btcd's, in bytes.
 	maxNotice = 64 << 10
+	// probeFor is how long a call waits that only tells whether the node answers others
+	// meanwhile; where it does not, it is asked again after noRoomPause.
+	probeFor    = time.Second
+	noRoomPause = time.Hour
 )
 
 // Await calls wake at each block that the node tells of by RPC, without anything
 // to configure: bitcoind answers waitforblockheight once it has the block, and btcd
 // notifies over a WebSocket. It asks again until ctx ends, and returns then. wake must
-// not block. At bitcoind it takes one of the threads that answer calls (rpcthreads).
+// not block. At bitcoind it takes one of the threads that answer calls (rpcthreads),
+// but not the only one.
 //
 // As with Hints, nothing is to depend on it: the caller polls as well.
 func (c *Client) Await(ctx context.Context, log *slog.Logger, wake func()) {
@@ -41,10 +47,14 @@ func (c *Client) Await(ctx context.Context, log *slog.Logger, wake func()) {
 		if ctx.Err() != nil {
 			return
 		}
-		if c.tells.Swap(false) {
+		level := slog.LevelDebug
+		switch told := c.tells.Swap(false); {
+		case errors.Is(err, errNoRoom):
+			level, wait = slog.LevelInfo, noRoomPause
+		case told:
 			wait = minWait
 		}
-		log.Debug("the node does not tell of new blocks, polling goes on", "error", clip(err.Error(), maxErrorText), "retry_in", wait)
+		log.Log(ctx, level, "the node does not tell of new blocks, polling goes on", "error", clip(err.Error(), maxErrorText), "retry_in", wait)
 		pause(ctx, wait)
 	}
 }
@@ -54,27 +64,69 @@ func (c *Client) Tells() bool { return c.tells.Load() }
 
 // await asks bitcoind for one height after the other, until that fails.
 func (c *Client) await(ctx context.Context, wake func()) error {
-	const method = "waitforblockheight"
-	for next := uint32(0); ; {
-		began := time.Now()
-		var tip struct {
-			Height *uint32 `json:"height"`
+	tip, err := c.waitFor(ctx, 0, probeFor) // it has that one
+	if err != nil {
+		return err
+	}
+	wake()
+	for room := false; ; {
+		began, next := time.Now(), uint32(0)
+		if room {
+			next, err = c.waitFor(ctx, tip+1, awaitFor)
+		} else {
+			next, room, err = c.probe(ctx, tip+1)
 		}
-		if err := c.call(ctx, &tip, method, next, awaitFor.Milliseconds()); err != nil {
+		if err != nil {
 			return err
 		}
-		if tip.Height == nil {
-			return fmt.Errorf("%s: %w: no height in it", method, ErrBadAnswer)
-		}
-		c.tells.Store(true)
-		if *tip.Height+1 == next { // it waited in vain
+		c.tells.Store(room)
+		switch {
+		case next != tip: // also where the chain is shorter now
+			tip = next
+			wake()
+			pause(ctx, blockPause)
+		case !room:
+			return errNoRoom
+		default:
 			pause(ctx, awaitPause-time.Since(began))
-			continue
 		}
-		next = *tip.Height + 1 // also where the chain is shorter now
-		wake()
-		pause(ctx, blockPause)
 	}
+}
+
+// waitFor returns the height of bitcoind's best block once that is as high as asked
+// for, or when so much time has passed.
+func (c *Client) waitFor(ctx context.Context, height uint32, most time.Duration) (tip uint32, err error) {
+	const method = "waitforblockheight"
+	var answer struct {
+		Height *uint32 `json:"height"`
+	}
+	if err := c.call(ctx, &answer, method, height, most.Milliseconds()); err != nil {
+		return 0, err
+	}
+	if answer.Height == nil {
+		return 0, fmt.Errorf("%s: %w: no height in it", method, ErrBadAnswer)
+	}
+	return *answer.Height, nil
+}
+
+// errNoRoom says that bitcoind would answer nobody while it waits.
+var errNoRoom = errors.New("it answers nothing else while a call waits: start it with rpcthreads=4, or name its zmqpubhashblock (bitcoind-zmq)")
+
+// probe is a short waitFor that also tells whether bitcoind answers others meanwhile:
+// it does not where a single thread answers calls, and would be taken. A block that
+// comes leaves that open.
+func (c *Client) probe(ctx context.Context, height uint32) (tip uint32, room bool, err error) {
+	waited := make(chan struct{})
+	go func() {
+		defer close(waited)
+		tip, err = c.waitFor(ctx, height, probeFor)
+	}()
+	pause(ctx, probeFor/10)
+	asked := time.Now()
+	_, errOther := c.chainInfo(ctx)
+	took := time.Since(asked)
+	<-waited
+	return tip, tip < height && took < probeFor/2, errors.Join(err, errOther)
 }
 
 // subscribe listens to btcd until that fails.

@@ -2,10 +2,13 @@ package bitcoind
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // startAwait is Await at work, with the log of what failed.
@@ -20,30 +23,95 @@ func startAwait(c *Client) hints {
 	return h
 }
 
-// What asks for a height is answered once the node has it; a chain that gets shorter
-// is news, too.
-func TestAwait(t *testing.T) {
-	answer, wait := make(chan string, 1), make(chan string, 10)
-	n := newNode(t, func(w http.ResponseWriter, call string) {
-		wait <- call
-		body(http.StatusOK, `{"result":{"hash":"00","height":`+<-answer+`}}`)(w)
-	})
-	h := startAwait(newClient(t, n))
-	for _, step := range []struct{ asked, at string }{{"0", "7"}, {"8", "8"}, {"9", "8"}, {"9", "11"}, {"12", "10"}, {"11", "11"}} {
-		if got, want := within(t, "call", wait), "waitforblockheight "+step.asked+" 20000"; got != want {
-			t.Fatalf("asked %q, want %q", got, want)
+// waiter is a node that answers waitforblockheight as bitcoind does, with as many
+// threads for calls as a test says.
+type waiter struct {
+	threads chan struct{}
+	mu      sync.Mutex
+	height  int
+	changed chan struct{} // closed at a change of height
+}
+
+func newWaiter(t *testing.T, threads int) (*waiter, hints) {
+	t.Helper()
+	w := &waiter{threads: make(chan struct{}, threads), height: 7, changed: make(chan struct{})}
+	return w, startAwait(newClient(t, newNode(t, w.serve)))
+}
+
+func (w *waiter) serve(rw http.ResponseWriter, call string) {
+	w.threads <- struct{}{}
+	defer func() { <-w.threads }()
+	if call == "getblockchaininfo" {
+		body(http.StatusOK, `{"result":{"chain":"regtest","blocks":7}}`)(rw)
+		return
+	}
+	var height, most int
+	if _, err := fmt.Sscanf(call, "waitforblockheight %d %d", &height, &most); err != nil {
+		body(http.StatusInternalServerError, err.Error())(rw)
+		return
+	}
+	body(http.StatusOK, fmt.Sprintf(`{"result":{"hash":"00","height":%d}}`, w.wait(height, most)))(rw)
+}
+
+func (w *waiter) wait(height, most int) int {
+	late := time.After(time.Duration(most) * time.Millisecond)
+	for {
+		w.mu.Lock()
+		now, changed := w.height, w.changed
+		w.mu.Unlock()
+		if now >= height {
+			return now
 		}
-		answer <- step.at
-		if step.asked != "9" || step.at != "8" {
-			within(t, "hint at "+step.at, h.wakes)
+		select {
+		case <-changed:
+		case <-late:
+			return now
 		}
 	}
-	within(t, "call", wait) // it ends while the node waits
-	h.stop(t)
-	answer <- "0"
+}
+
+func (w *waiter) set(height int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.height = height
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+func TestAwait(t *testing.T) {
+	w, h := newWaiter(t, 2)
+	within(t, "hint at the connection", h.wakes)
+	for _, height := range []int{8, 9, 11} {
+		w.set(height)
+		within(t, "hint at a block", h.wakes)
+	}
+	h.stop(t) // it ends while the node waits
+	w.set(99) // so that the node can end
 	if len(h.wakes) != 0 {
 		t.Error("it woke without a block")
 	}
+}
+
+// Where one thread answers all calls, none is to wait.
+func TestAwaitLeavesTheLastThread(t *testing.T) {
+	_, h := newWaiter(t, 1)
+	within(t, "hint at the connection", h.wakes)
+	if line := within(t, "reason", h.logs); !strings.Contains(line, errNoRoom.Error()) || !strings.Contains(line, "level=INFO") {
+		t.Errorf("logged %s", line)
+	}
+	h.stop(t)
+}
+
+// A chain that gets shorter is news, too: what comes next may not be higher.
+func TestAwaitAShorterChain(t *testing.T) {
+	w, h := newWaiter(t, 2)
+	within(t, "hint at the connection", h.wakes)
+	w.set(5)
+	within(t, "hint at the shorter chain", h.wakes)
+	w.set(6)
+	within(t, "hint at a block of it", h.wakes)
+	h.stop(t)
+	w.set(99)
 }
 
 func TestAwaitWhereNobodyTells(t *testing.T) {
