@@ -11,6 +11,7 @@ require (
 	github.com/btcsuite/btcd/chainhash/v2 v2.0.0
 	github.com/btcsuite/btcd/txscript/v2 v2.0.0
 	github.com/btcsuite/btcd/wire/v2 v2.0.1
+	github.com/coder/websocket v1.8.15
 	github.com/consensys/gnark-crypto v0.21.0
 	github.com/elementsproject/glightning v0.0.0-20250204171900-f3064a110c6b
 	github.com/lightninglabs/gozmq v0.0.0-20191113021534-d20a764486bf

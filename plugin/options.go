@@ -43,7 +43,7 @@ var options = []option{
 	{name: "bitcoind-cookie", file: true,
 		help: "File with bitcoind's credentials. Default: the network's below ~/.bitcoin."},
 	{name: "bitcoind-zmq",
-		help: "Where bitcoind publishes new blocks (zmqpubhashblock), tcp://host:port. Default: a call that waits."},
+		help: "Where bitcoind publishes new blocks (zmqpubhashblock), tcp://host:port. Default: a call waits for them."},
 	{name: "subscription-slots", fallback: "10000", number: true,
 		help: "Slots that a registration adds. One appointment takes one for each started 2,048 bytes."},
 	{name: "subscription-duration", fallback: "4320", number: true,

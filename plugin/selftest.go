@@ -101,7 +101,7 @@ func (c *core) askChain(ctx context.Context) (height uint32, notice string, err 
 		notice = "told by ZMQ, and " + notice
 	}
 	if d.tells != nil && d.tells() {
-		notice = "told by bitcoind, and " + notice
+		notice = "told by the Bitcoin node, and " + notice
 	}
 	return tip.Height, "new ones are " + notice, err
 }

@@ -17,50 +17,60 @@ func TestNodesTellOfBlocks(t *testing.T) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			node := harness.StartNode(t, backend)
-			wakes := await(t, node)
-			within := time.After(time.Minute)
-			next := func(what string) {
-				t.Helper()
-				select {
-				case <-wakes:
-				case <-within:
-					t.Fatal("not told of " + what)
-				}
-			}
-			next("the connection")
-			for range 3 {
-				node.Mine(1)
-				next("a block")
-			}
+			h := hear(t, clientOf(t, node))
+			h.wantBlock(node)
 			node.Stop()
+			h.until("the node's end is noticed", func() bool { return !h.client.Tells() })
 			node.Start()
-			next("the connection after a restart")
-			for len(wakes) > 0 {
-				<-wakes
-			}
-			node.Mine(1)
-			next("a block after a restart")
+			h.wantBlock(node)
 		})
 	}
 }
 
-// await runs the product's client of a node until the test ends.
-func await(t *testing.T, node *harness.Node) <-chan struct{} {
+// hearing is the product's client of a node, that hears of blocks until the test ends.
+type hearing struct {
+	*testing.T
+	client *bitcoind.Client
+	wakes  chan struct{}
+}
+
+func hear(t *testing.T, client *bitcoind.Client) *hearing {
 	t.Helper()
-	client, err := bitcoind.New(bitcoind.Config{URL: node.URL(), CookieFile: node.Cookie(), Network: "regtest"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	wakes, done := make(chan struct{}, 100), make(chan struct{})
+	h, done := &hearing{t, client, make(chan struct{}, 100)}, make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	go func() {
 		defer close(done)
-		client.Await(ctx, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), func() { wakes <- struct{}{} })
+		client.Await(ctx, log, func() { h.wakes <- struct{}{} })
 	}()
 	t.Cleanup(func() {
 		cancel()
 		<-done
 	})
-	return wakes
+	return h
+}
+
+// wantBlock mines a block once all is quiet, and wants to be told of it.
+func (h *hearing) wantBlock(node *harness.Node) {
+	h.Helper()
+	h.until("the node tells", h.client.Tells)
+	for len(h.wakes) > 0 {
+		<-h.wakes
+	}
+	node.Mine(1)
+	h.until("the node tells of its block", func() bool { return len(h.wakes) > 0 })
+}
+
+func (h *hearing) until(what string, is func() bool) {
+	h.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-late:
+			h.Fatalf("a minute passed before %s", what)
+		}
+	}
 }

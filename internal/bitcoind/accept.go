@@ -12,19 +12,25 @@ import (
 func (c *Client) TestAccept(ctx context.Context, tx []byte) (string, error) {
 	const method = "testmempoolaccept"
 	var answer []struct {
-		Allowed *bool  `json:"allowed"`
+		Allowed bool   `json:"allowed"` // btcd leaves false out
 		Reason  string `json:"reject-reason"`
 	}
-	err := c.call(ctx, &answer, method, []string{hex.EncodeToString(tx)})
+	// With a fee of any height, as it would be published; btcd wants the parameter.
+	err := c.call(ctx, &answer, method, []string{hex.EncodeToString(tx)}, 0)
+	if hasCode(err, codeType, codeInvalidParams) { // before bitcoind 0.19
+		err = c.call(ctx, &answer, method, []string{hex.EncodeToString(tx)})
+	}
 	var refused *RPCError
 	switch {
+	case hasCode(err, codeNoMethod, codeType, codeInvalidParams):
+		return "", err
 	case errors.As(err, &refused): // btcd, of a transaction whose inputs it lacks
 		return clip(refused.Message, maxVerdict), nil
 	case err != nil:
 		return "", err
-	case len(answer) != 1 || answer[0].Allowed == nil:
+	case len(answer) != 1 || !answer[0].Allowed && answer[0].Reason == "":
 		return "", fmt.Errorf("%s: %w: it does not say whether it is allowed", method, ErrBadAnswer)
-	case *answer[0].Allowed:
+	case answer[0].Allowed:
 		return "allowed", nil
 	}
 	return clip(answer[0].Reason, maxVerdict), nil

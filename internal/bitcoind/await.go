@@ -2,33 +2,37 @@ package bitcoind
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
-	"golang.org/x/net/websocket"
+	"github.com/coder/websocket"
 )
 
 const (
 	codeNoMethod = -32601 // JSON-RPC: no such method
-	// awaitFor is how long the node is asked to wait for a block. It must be shorter
-	// than callTimeout, and than what keeps proxies from cutting a silent connection.
-	awaitFor = 20 * time.Second
+	codeWarmUp   = -28    // bitcoind is starting
+	// awaitFor is how long bitcoind is asked to wait for a block. It goes on waiting
+	// when the call is cut off, and so keeps a thread.
+	awaitFor = 5 * time.Second
 	// awaitPause is between two questions where there was no block meanwhile, should
 	// the node not wait; blockPause is where there was one: a node that is catching up
 	// has hundreds a second.
 	awaitPause = time.Second
 	blockPause = 50 * time.Millisecond
+	// Waits after a failure begin with minWait and double: up to returnWait where the
+	// node may come back, to refusedWait where it answers, but does not tell.
+	returnWait  = 5 * time.Second
+	refusedWait = time.Hour
+	// probeFor is how long a call waits that only tells whether the node answers others
+	// meanwhile.
+	probeFor = time.Second
 	// maxNotice bounds a message of btcd's, in bytes.
 	maxNotice = 64 << 10
-	// probeFor is how long a call waits that only tells whether the node answers others
-	// meanwhile; where it does not, it is asked again after noRoomPause.
-	probeFor    = time.Second
-	noRoomPause = time.Hour
 )
 
 // Await calls wake at each block that the node tells of by RPC, without anything
@@ -39,34 +43,51 @@ const (
 //
 // As with Hints, nothing is to depend on it: the caller polls as well.
 func (c *Client) Await(ctx context.Context, log *slog.Logger, wake func()) {
-	for wait := minWait; ctx.Err() == nil; wait = min(2*wait, maxWait) {
-		err := c.await(ctx, wake)
+	last := ""
+	for wait := minWait; ctx.Err() == nil; {
+		told, err := c.await(ctx, wake)
 		if hasCode(err, codeNoMethod) {
-			err = c.subscribe(ctx, wake)
+			told, err = c.subscribe(ctx, wake)
 		}
+		c.tells.Store(false)
 		if ctx.Err() != nil {
 			return
 		}
-		level := slog.LevelDebug
-		switch told := c.tells.Swap(false); {
-		case errors.Is(err, errNoRoom):
-			level, wait = slog.LevelInfo, noRoomPause
-		case told:
+		if told {
 			wait = minWait
 		}
-		log.Log(ctx, level, "the node does not tell of new blocks, polling goes on", "error", clip(err.Error(), maxErrorText), "retry_in", wait)
+		if errors.Is(err, errNoRoom) {
+			wait = refusedWait
+		}
+		level, most, reason := slog.LevelDebug, returnWait, clip(err.Error(), maxErrorText)
+		if refused(err) {
+			if most = refusedWait; reason != last {
+				level = slog.LevelInfo
+			}
+		}
+		log.Log(ctx, level, "the Bitcoin node does not tell of new blocks, polling goes on", "error", reason, "retry_in", wait)
+		last = reason
 		pause(ctx, wait)
+		wait = min(2*wait, most)
 	}
+}
+
+// refused tells whether the node is there and answers, but not what it was asked.
+func refused(err error) bool {
+	var e *RPCError
+	return errors.As(err, &e) && e.Code != codeWarmUp || errors.Is(err, errNoRoom) ||
+		errors.Is(err, ErrBadAnswer) || errors.Is(err, ErrUnauthorized)
 }
 
 // Tells says whether the node tells Await of its blocks at this moment.
 func (c *Client) Tells() bool { return c.tells.Load() }
 
-// await asks bitcoind for one height after the other, until that fails.
-func (c *Client) await(ctx context.Context, wake func()) error {
+// await asks bitcoind for one height after the other, until that fails; told says
+// whether it worked for more than a moment.
+func (c *Client) await(ctx context.Context, wake func()) (told bool, err error) {
 	tip, err := c.waitFor(ctx, 0, probeFor) // it has that one
 	if err != nil {
-		return err
+		return false, err
 	}
 	wake()
 	for room := false; ; {
@@ -77,16 +98,16 @@ func (c *Client) await(ctx context.Context, wake func()) error {
 			next, room, err = c.probe(ctx, tip+1)
 		}
 		if err != nil {
-			return err
+			return told, err
 		}
-		c.tells.Store(room)
+		told = told || c.tells.Swap(room)
 		switch {
 		case next != tip: // also where the chain is shorter now
 			tip = next
 			wake()
 			pause(ctx, blockPause)
 		case !room:
-			return errNoRoom
+			return told, errNoRoom
 		default:
 			pause(ctx, awaitPause-time.Since(began))
 		}
@@ -129,26 +150,32 @@ func (c *Client) probe(ctx context.Context, height uint32) (tip uint32, room boo
 	return tip, tip < height && took < probeFor/2, errors.Join(err, errOther)
 }
 
-// subscribe listens to btcd until that fails.
-func (c *Client) subscribe(ctx context.Context, wake func()) error {
+// subscribe listens to btcd until that fails; told says whether it ever worked.
+func (c *Client) subscribe(ctx context.Context, wake func()) (told bool, err error) {
 	conn, err := c.dialWebSocket(ctx)
 	if err != nil {
-		return fmt.Errorf("subscribe to blocks: %w", err)
+		return false, fmt.Errorf("subscribe to blocks: %w", err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	conn.MaxPayloadBytes = maxNotice
-	if _, err := conn.Write([]byte(`{"jsonrpc":"1.0","id":"vigil","method":"notifyblocks","params":[]}`)); err != nil {
-		return err
+	defer conn.CloseNow() //nolint:errcheck // nothing is lost
+	conn.SetReadLimit(maxNotice)
+	const ask = `{"jsonrpc":"1.0","id":"vigil","method":"notifyblocks","params":[]}`
+	if err := conn.Write(ctx, websocket.MessageText, []byte(ask)); err != nil {
+		return false, fmt.Errorf("subscribe to blocks: %w", err)
 	}
 	for {
-		// What it says is not read. After a refusal no other comes.
-		var message []byte
-		if err := websocket.Message.Receive(conn, &message); err != nil {
-			return fmt.Errorf("subscribed to blocks: %w", err)
+		_, message, err := conn.Read(ctx)
+		if err != nil {
+			return told, fmt.Errorf("subscribed to blocks: %w", err)
 		}
+		var answer response // or a notification, which has no error
+		if err := json.Unmarshal(message, &answer); err == nil && answer.Error != nil {
+			answer.Error.Message = clip(answer.Error.Message, maxErrorText)
+			return told, fmt.Errorf("subscribe to blocks: %w", answer.Error)
+		}
+		told = true
 		c.tells.Store(true)
 		wake()
+		pause(ctx, blockPause)
 	}
 }
 
@@ -157,18 +184,18 @@ func (c *Client) dialWebSocket(ctx context.Context) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(c.endpoint)
+	where, err := url.JoinPath(c.endpoint, "ws")
 	if err != nil {
 		return nil, err
 	}
-	u.Scheme, u.Path = strings.Replace(u.Scheme, "http", "ws", 1), "/ws"
-	config, err := websocket.NewConfig(u.String(), c.endpoint)
-	if err != nil {
-		return nil, err
-	}
-	request := http.Request{Header: config.Header}
+	request := http.Request{Header: http.Header{}}
 	request.SetBasicAuth(login.user, login.password)
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return config.DialContext(ctx)
+	conn, answer, err := websocket.Dial(ctx, where, &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: request.Header})
+	if answer != nil && answer.StatusCode == http.StatusUnauthorized {
+		c.credentials.renewed(login)
+		err = ErrUnauthorized
+	}
+	return conn, err
 }

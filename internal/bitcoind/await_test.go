@@ -117,7 +117,8 @@ func TestAwaitAShorterChain(t *testing.T) {
 func TestAwaitWhereNobodyTells(t *testing.T) {
 	for name, tc := range map[string]struct{ answer, want string }{
 		"another method":       {`!{"code":-32601,"message":"Method not found"}`, "subscribe to blocks: "},
-		"not for this user":    {`!{"code":-1,"message":"no"}`, "waitforblockheight: error -1: no"},
+		"starting":             {`!{"code":-28,"message":"Loading block index"}`, "level=DEBUG"},
+		"not for this user":    {`!{"code":-1,"message":"no"}`, "level=INFO msg=\"the Bitcoin node does not tell of new blocks, polling goes on\" error=\"waitforblockheight: error -1: no"},
 		"no height":            {`{"hash":"00"}`, "waitforblockheight: unusable answer: no height in it"},
 		"something else":       {`[1]`, "unusable answer"},
 		"a height that is not": {`{"height":-1}`, "unusable answer"},

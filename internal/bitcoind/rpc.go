@@ -78,6 +78,8 @@ func newHTTPClient() *http.Client {
 			MaxIdleConnsPerHost: lanes + 3,
 			IdleConnTimeout:     10 * time.Second,
 			DisableCompression:  true,
+
+			MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -16,7 +16,7 @@ const (
 	// zmqTimeout bounds a dial of ours, the rest of a message that has
 	// begun, and how long gozmq sleeps after a reconnection that failed.
 	zmqTimeout = 2 * time.Second
-	// Waits between two connections, or after a node did not tell of its blocks.
+	// Waits between two connections.
 	minWait = time.Second
 	maxWait = time.Minute
 )

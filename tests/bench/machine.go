@@ -20,7 +20,7 @@ func machine() []string {
 		fmt.Sprintf("commit %s, %s", output("git", "describe", "--always", "--dirty"), time.Now().UTC().Format("2006-01-02 15:04 MST")),
 		fmt.Sprintf("%d cores, %s, %s of memory", runtime.NumCPU(), field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal")),
 		fmt.Sprintf("%s %s, %s", output("uname", "-sr"), runtime.GOARCH, runtime.Version()),
-		"signatures of the tower by " + library(),
+		"over " + backend().Name + ", signatures of the tower by " + library(),
 		fmt.Sprintf("data on %s in %s", lastWord(output("df", "--output=fstype", os.TempDir())), os.TempDir()),
 		fmt.Sprintf("load average before the start: %s", strings.Join(firstWords("/proc/loadavg", 3), ", ")),
 	}

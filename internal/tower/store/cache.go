@@ -2,36 +2,37 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
+	"sync/atomic"
+
+	"vigil/internal/tower"
 )
 
 // SQLite as it is built for Go (SQLITE_ENABLE_MEMORY_MANAGEMENT) keeps the pages of
 // all connections in one cache, which holds as many as the limits of all connections
-// come to. A connection beyond its own limit takes the page that was used least, whose
-// ever it was, and gives it back when it reads after a change. A connection below its
-// limit takes a new one; but where the cache is full, that one is dropped as soon as it
-// is not in use. So readers that had much to read would leave the writer without a
-// cache until each of them has read again: it would read all that it needs from the
-// file for each request.
+// come to. A connection at its own limit takes the page that was used least, whose
+// ever it was, and grows; it gives them back when it reads after a change. A connection
+// below its limit takes a new one; but where the cache is full, that one is dropped as
+// soon as it is not in use. So readers that had much to read would leave the writer
+// without a cache until each of them has read again: it would read all that it needs
+// from the file for each request.
 //
-// One connection that reads nothing therefore adds to the limit as much as the writer
-// may use. Sizes are in KiB, with a minus as SQLite wants it.
-const (
-	writerCache = "cache_size(-6000)"
-	readerCache = "cache_size(-1000)"
-	spareCache  = writerCache
-)
+// After much was read the keeper therefore empties the cache of all. What is needed
+// comes back from the system's, some thousand pages.
 
-// openSpare returns the connection that only makes room.
-func openSpare(ctx context.Context, file string) (*sql.DB, error) {
-	db, err := open(file, "deferred", 1, append([]string{"query_only(1)", spareCache}, pragmas...))
-	if err != nil {
-		return nil, err
+// muchRead is after how many rows that is done.
+const muchRead = 1000
+
+// hoard counts the rows that readers have read since the cache was emptied.
+type hoard struct{ rows atomic.Int64 }
+
+// disperse empties the page cache if much was read.
+func (db *DB) disperse(ctx context.Context) error {
+	if db.hoard.rows.Load() < muchRead {
+		return nil
 	}
-	if err := db.PingContext(ctx); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("open the store %s: %w", file, named(err))
-	}
-	return db, nil
+	db.hoard.rows.Store(0)
+	return db.View(ctx, func(x tower.Tx) error {
+		_, err := x.(*tx).exec("empty the page cache", `PRAGMA shrink_memory`)
+		return err
+	})
 }

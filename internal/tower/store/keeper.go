@@ -59,6 +59,7 @@ func (db *DB) keep(ctx context.Context) {
 		}
 		_ = db.giveBack(ctx)
 		_ = db.cut(ctx)
+		_ = db.disperse(ctx)
 		if more {
 			continue
 		}

@@ -23,13 +23,14 @@ import (
 // Readers see a snapshot and never wait for the writer; writers take turns, and
 // those that stand in line share a commit.
 type DB struct {
-	write, read, spare *sql.DB
-	line               line
-	writer             *conn      // whose turn it is has it
-	version            version    // that the writer saw last
-	readers            chan *conn // that are idle
-	onCommit           atomic.Pointer[func(together int, took time.Duration)]
-	file               atomic.Pointer[string] // its name, once it was asked for
+	write, read *sql.DB
+	line        line
+	writer      *conn      // whose turn it is has it
+	version     version    // that the writer saw last
+	readers     chan *conn // that are idle
+	hoard       hoard
+	onCommit    atomic.Pointer[func(together int, took time.Duration)]
+	file        atomic.Pointer[string] // its name, once it was asked for
 	memory
 	keeper
 }
@@ -46,7 +47,11 @@ var pragmas = []string{
 // only be given back if that was said before anything was written.
 const birth = "auto_vacuum(INCREMENTAL)"
 
-const readers = 4
+const (
+	readers     = 4
+	writerCache = "cache_size(-8000)" // KiB
+	readerCache = "cache_size(-2000)"
+)
 
 // Open opens or creates the store in a file and brings its schema up to date.
 // It refuses a store of a newer version. Damage inside the file shows when it
@@ -66,11 +71,7 @@ func Open(ctx context.Context, file string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	spare, err := openSpare(ctx, file)
-	if err != nil {
-		return nil, errors.Join(err, write.Close(), read.Close())
-	}
-	db := &DB{write: write, read: read, spare: spare, writer: newConn(write), readers: make(chan *conn, readers)}
+	db := &DB{write: write, read: read, writer: newConn(write), readers: make(chan *conn, readers)}
 	for range readers {
 		db.readers <- newConn(read)
 	}
@@ -125,7 +126,7 @@ func (db *DB) Close() error {
 		err = errors.Join(err, c.close())
 	}
 	close(db.readers)
-	return errors.Join(err, db.spare.Close(), db.read.Close(), db.write.Close())
+	return errors.Join(err, db.read.Close(), db.write.Close())
 }
 
 // View implements tower.Store.
@@ -145,7 +146,9 @@ func (db *DB) View(ctx context.Context, f func(tower.Tx) error) (err error) {
 		return err
 	}
 	defer c.end() // nothing was changed
-	return f(&tx{ctx: ctx, conn: c, memory: &db.memory})
+	t := &tx{ctx: ctx, conn: c, memory: &db.memory}
+	defer func() { db.hoard.rows.Add(t.read) }()
+	return f(t)
 }
 
 // errClosed is what a store answers that was closed.

@@ -19,6 +19,8 @@ type tx struct {
 	committed []func()
 	// laid is where appointments were added or dropped.
 	laid []laid
+	// read is how many rows it has read.
+	read int64
 }
 
 // statement prepares one, unless the caller has gone. It is not interrupted once
@@ -55,6 +57,7 @@ func (t *tx) result(query string, args []any) (sql.Result, error) {
 func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
 	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
 	if err == nil {
+		t.read++
 		err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
@@ -78,6 +81,7 @@ func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) err
 	}
 	defer rows.Close()
 	for rows.Next() {
+		t.read++
 		if err := errors.Join(scan(rows), t.ctx.Err()); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
