@@ -91,7 +91,8 @@ func (c *Client) await(ctx context.Context, wake func()) (told bool, err error) 
 	}
 	wake()
 	for room := false; ; {
-		began, next := time.Now(), uint32(0)
+		began := time.Now()
+		var next uint32
 		if room {
 			next, err = c.waitFor(ctx, tip+1, awaitFor)
 		} else {
@@ -192,7 +193,7 @@ func (c *Client) dialWebSocket(ctx context.Context) (*websocket.Conn, error) {
 	request.SetBasicAuth(login.user, login.password)
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	conn, answer, err := websocket.Dial(ctx, where, &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: request.Header})
+	conn, answer, err := websocket.Dial(ctx, where, &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: request.Header}) //nolint:bodyclose // it needs no closing
 	if answer != nil && answer.StatusCode == http.StatusUnauthorized {
 		c.credentials.renewed(login)
 		err = ErrUnauthorized
