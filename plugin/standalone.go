@@ -70,7 +70,11 @@ func runStandalone(ctx context.Context, s settings) error {
 	defer watching.Wait()
 	defer stop() // after the tower, so that its end can be seen
 	watching.Go(func() { w.run(watchCtx, log) })
-	return d.run(ctx)
+	err = d.run(ctx)
+	if err == nil {
+		log.Info("the tower has stopped")
+	}
+	return err
 }
 
 // blockHints is how the tower hears of blocks before it asks: over ZMQ where there is

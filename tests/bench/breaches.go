@@ -112,7 +112,7 @@ func (s *breachScene) many(m mass) {
 	s.table.atMost("6", what+" in the mempool", took, m.most)
 	s.table.tell("6", what+": node and source alone", "%s", short(alone))
 	p99 := quantile(answers.took, 0.99)
-	s.table.hold("6", what+": adds meanwhile, p99", fmt.Sprintf("%s of %d, %d refused", short(p99), len(answers.took), answers.refused),
+	s.table.hold("6", what+": adds meanwhile, p99", fmt.Sprintf("%s of %d adds, %d refused", short(p99), len(answers.took), answers.refused),
 		"under 200 ms", p99 < 200*time.Millisecond && answers.refused == 0)
 }
 

@@ -34,7 +34,9 @@ func (b *bench) requests() {
 
 // addLoad hands appointments in and returns those that were taken.
 func (b *bench) addLoad(t *served, users []user, clients, n int, told bool) []addition {
-	b.say("add_appointment over %d connections", clients)
+	if told {
+		b.say("add_appointment, %d at once", clients)
+	}
 	adds := newAdditions(users, n)
 	r := b.load(t, clients, addRequests(t.address, adds), phase, func(i int, body []byte) {
 		if i%sampled == 0 {
