@@ -3,7 +3,6 @@ package bitcoind
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 )
 
@@ -20,12 +19,7 @@ func (c *Client) TestAccept(ctx context.Context, tx []byte) (string, error) {
 	if hasCode(err, codeType, codeInvalidParams) { // before bitcoind 0.19
 		err = c.call(ctx, &answer, method, []string{hex.EncodeToString(tx)})
 	}
-	var refused *RPCError
 	switch {
-	case hasCode(err, codeNoMethod, codeType, codeInvalidParams):
-		return "", err
-	case errors.As(err, &refused): // btcd, of a transaction whose inputs it lacks
-		return clip(refused.Message, maxVerdict), nil
 	case err != nil:
 		return "", err
 	case len(answer) != 1 || !answer[0].Allowed && answer[0].Reason == "":
