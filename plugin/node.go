@@ -145,10 +145,10 @@ func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 	var direct *bitcoind.Client
 	if s.node != nil {
 		// The options were checked: it can't fail any more.
-		if node, err := bitcoind.New(*s.node); err == nil {
-			d.source = chain.NewPair(w.source("bitcoind", node), d.source, n.log)
-			d.poll, d.tryOut = pollBitcoind, node.TestAccept
-			direct, d.tells = node, node.Tells
+		var err error
+		if direct, err = bitcoind.New(*s.node); err == nil {
+			d.source = chain.NewPair(w.source("bitcoind", direct), d.source, n.log)
+			d.poll, d.tryOut, d.tells = pollBitcoind, direct.TestAccept, direct.Tells
 		}
 	}
 	blocks := blockHints(direct, s.zmq, n.log)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"time"
 
 	"vigil/internal/bitcoind"
 	"vigil/tests/harness"
@@ -13,18 +12,14 @@ import (
 // Every node tells of its blocks without anything to configure, also after a restart.
 func TestNodesTellOfBlocks(t *testing.T) {
 	t.Parallel()
-	for _, backend := range harness.Backends() {
-		t.Run(backend.Name, func(t *testing.T) {
-			t.Parallel()
-			node := harness.StartNode(t, backend)
-			h := hear(t, clientOf(t, node))
-			h.wantBlock(node)
-			node.Stop()
-			h.until("the node's end is noticed", func() bool { return !h.client.Tells() })
-			node.Start()
-			h.wantBlock(node)
-		})
-	}
+	onEachNode(t, func(t *testing.T, node *harness.Node, client *bitcoind.Client) {
+		h := hear(t, client)
+		h.wantBlock(node)
+		node.Stop()
+		harness.Until(h, "the node's end to be noticed", func() bool { return !h.client.Tells() })
+		node.Start()
+		h.wantBlock(node)
+	})
 }
 
 // hearing is the product's client of a node, that hears of blocks until the test ends.
@@ -53,24 +48,10 @@ func hear(t *testing.T, client *bitcoind.Client) *hearing {
 // wantBlock mines a block once all is quiet, and wants to be told of it.
 func (h *hearing) wantBlock(node *harness.Node) {
 	h.Helper()
-	h.until("the node tells", h.client.Tells)
+	harness.Until(h, "the node to tell", h.client.Tells)
 	for len(h.wakes) > 0 {
 		<-h.wakes
 	}
 	node.Mine(1)
-	h.until("the node tells of its block", func() bool { return len(h.wakes) > 0 })
-}
-
-func (h *hearing) until(what string, is func() bool) {
-	h.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(time.Minute)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late:
-			h.Fatalf("a minute passed before %s", what)
-		}
-	}
+	harness.Until(h, "the node to tell of its block", func() bool { return len(h.wakes) > 0 })
 }

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	codeNoMethod = -32601 // JSON-RPC: no such method
-	codeWarmUp   = -28    // bitcoind is starting
 	// awaitFor is how long bitcoind is asked to wait for a block. It goes on waiting
 	// when the call is cut off, and so keeps a thread.
 	awaitFor = 5 * time.Second
@@ -61,7 +59,8 @@ func (c *Client) Await(ctx context.Context, log *slog.Logger, wake func()) {
 		}
 		level, most, reason := slog.LevelDebug, returnWait, clip(err.Error(), maxErrorText)
 		if refused(err) {
-			if most = refusedWait; reason != last {
+			most = refusedWait
+			if reason != last {
 				level = slog.LevelInfo
 			}
 		}

@@ -1,27 +1,13 @@
 package bitcoind
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
-
-// startAwait is Await at work, with the log of what failed.
-func startAwait(c *Client) hints {
-	ctx, cancel := context.WithCancel(context.Background())
-	h := hints{make(chan struct{}, 10), make(chan string, 10), make(chan struct{}), cancel}
-	go func() {
-		defer close(h.done)
-		log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		c.Await(ctx, log, func() { h.wakes <- struct{}{} })
-	}()
-	return h
-}
 
 // waiter is a node that answers waitforblockheight as bitcoind does, with as many
 // threads for calls as a test says.
@@ -35,7 +21,7 @@ type waiter struct {
 func newWaiter(t *testing.T, threads int) (*waiter, hints) {
 	t.Helper()
 	w := &waiter{threads: make(chan struct{}, threads), height: 7, changed: make(chan struct{})}
-	return w, startAwait(newClient(t, newNode(t, w.serve)))
+	return w, start(newClient(t, newNode(t, w.serve)).Await)
 }
 
 func (w *waiter) serve(rw http.ResponseWriter, call string) {
@@ -125,7 +111,7 @@ func TestAwaitWhereNobodyTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, answers{"waitforblockheight": tc.answer}.serve)
-			h := startAwait(newClient(t, n))
+			h := start(newClient(t, n).Await)
 			if line := within(t, "reason", h.logs); !strings.Contains(line, tc.want) || strings.Contains(line, "secret") {
 				t.Errorf("logged %s", line)
 			}

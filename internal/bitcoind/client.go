@@ -23,6 +23,8 @@ const (
 	codeInvalidParameter = -8 // bitcoind: height out of range
 	codeRejected         = -26
 	codeConfirmed        = -27 // bitcoind: an output of it is unspent, so it is in a block
+	codeWarmUp           = -28 // bitcoind is starting
+	codeNoMethod         = -32601
 	codeInvalidParams    = -32602
 )
 

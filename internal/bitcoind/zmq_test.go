@@ -88,7 +88,7 @@ func within[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// hints is Hints at work.
+// hints is Hints or Await at work.
 type hints struct {
 	wakes chan struct{}
 	logs  chan string
@@ -102,11 +102,16 @@ func (h hints) Write(line []byte) (int, error) {
 }
 
 func startHints(addr string) hints {
+	return start(func(ctx context.Context, log *slog.Logger, wake func()) { Hints(ctx, log, addr, wake) })
+}
+
+func start(run func(ctx context.Context, log *slog.Logger, wake func())) hints {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := hints{make(chan struct{}, 10), make(chan string, 10), make(chan struct{}), cancel}
 	go func() {
 		defer close(h.done)
-		Hints(ctx, slog.New(slog.NewTextHandler(h, nil)), addr, func() { h.wakes <- struct{}{} })
+		log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		run(ctx, log, func() { h.wakes <- struct{}{} })
 	}()
 	return h
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"sync/atomic"
 
 	"vigil/internal/tower"
 )
@@ -22,15 +21,12 @@ import (
 // muchRead is after how many rows that is done.
 const muchRead = 1000
 
-// hoard counts the rows that readers have read since the cache was emptied.
-type hoard struct{ rows atomic.Int64 }
-
 // disperse empties the page cache if much was read.
 func (db *DB) disperse(ctx context.Context) error {
-	if db.hoard.rows.Load() < muchRead {
+	if db.rowsRead.Load() < muchRead {
 		return nil
 	}
-	db.hoard.rows.Store(0)
+	db.rowsRead.Store(0)
 	return db.View(ctx, func(x tower.Tx) error {
 		_, err := x.(*tx).exec("empty the page cache", `PRAGMA shrink_memory`)
 		return err

@@ -25,10 +25,10 @@ import (
 type DB struct {
 	write, read *sql.DB
 	line        line
-	writer      *conn      // whose turn it is has it
-	version     version    // that the writer saw last
-	readers     chan *conn // that are idle
-	hoard       hoard
+	writer      *conn        // whose turn it is has it
+	version     version      // that the writer saw last
+	readers     chan *conn   // that are idle
+	rowsRead    atomic.Int64 // by readers, since the page cache was emptied
 	onCommit    atomic.Pointer[func(together int, took time.Duration)]
 	file        atomic.Pointer[string] // its name, once it was asked for
 	memory
@@ -147,7 +147,7 @@ func (db *DB) View(ctx context.Context, f func(tower.Tx) error) (err error) {
 	}
 	defer c.end() // nothing was changed
 	t := &tx{ctx: ctx, conn: c, memory: &db.memory}
-	defer func() { db.hoard.rows.Add(t.read) }()
+	defer func() { db.rowsRead.Add(t.read) }()
 	return f(t)
 }
 
