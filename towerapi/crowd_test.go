@@ -106,18 +106,21 @@ func (r *running) members() []*conn {
 	return slices.Collect(maps.Keys(r.crowd.members))
 }
 
-// Who was sent away and only has to read its answer takes no place.
+// Who was sent away and only has to read its answer takes no place. Both are
+// being served meanwhile: net/http closes one that waits and is sent away.
 func TestPlaceIsGivenBackBeforeTheEnd(t *testing.T) {
-	s := start(t, &fakeTower{}, Config{}, quick())
-	s.served("127.0.0.1")
-	s.served("127.0.0.1")
-	for i, c := range s.members() {
-		if i == 0 {
-			s.crowd.mu.Lock()
-			s.crowd.forget(c.home)
-			c.leaving = true
-			s.crowd.mu.Unlock()
-		}
+	g := newGate()
+	core := &fakeTower{info: func(ctx context.Context) (tower.Subscription, error) {
+		return tower.Subscription{}, g.pass(ctx)
+	}}
+	s := start(t, core, Config{}, quick())
+	u := newUser(t, teos.V2)
+	for range 2 {
+		s.dial().ask("/get_subscription_info", u.info())
+		receive(t, g.entered)
+	}
+	s.crowd.makeRoom(1, time.Now().Add(s.crowd.stay))
+	for _, c := range s.members() {
 		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
@@ -125,6 +128,7 @@ func TestPlaceIsGivenBackBeforeTheEnd(t *testing.T) {
 	if len(s.slots) != 1 || len(s.members()) != 1 {
 		t.Fatalf("%d places are taken by %d", len(s.slots), len(s.members()))
 	}
+	close(g.open)
 }
 
 // A request that came whole is answered, and then its connection ends.
