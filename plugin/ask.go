@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"vigil/internal/operator"
-	"vigil/internal/teos"
 	"vigil/internal/towerrpc"
 )
 
@@ -166,20 +165,18 @@ func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	client, err := towerrpc.Dial(filepath.Join(dir, socketFile))
+	ctx, cancel := context.WithTimeout(ctx, m.Patience())
+	defer cancel()
+	socket := filepath.Join(dir, socketFile)
+	if err := towerrpc.Reach(ctx, socket); err != nil {
+		return nil, fmt.Errorf("no tower can be reached in %s: start one there (vigil tower), or say which is meant (--data-dir, --network): %w", dir, err)
+	}
+	client, err := towerrpc.Dial(socket)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.Patience())
-	defer cancel()
 	answer, err := client.Ask(ctx, m.Name, params)
-	if err = errors.Join(err, client.Close()); err != nil {
-		if e := teos.AsError(err); e.Cause != teos.Unavailable {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%w (in %s: is it running, and is this its directory: --data-dir, --network?)", err, dir)
-	}
-	return answer, nil
+	return answer, errors.Join(err, client.Close())
 }
 
 func printJSON(out io.Writer, document json.RawMessage) error {

@@ -99,7 +99,7 @@ func notGuarding(i tower.Info) string {
 	behind := int64(i.SourceHeight) - int64(i.Height)
 	switch {
 	case i.Height == 0:
-		return "it has not seen a block yet"
+		return "it has not seen a block yet (on a new chain it begins with block 1)"
 	case i.SourceError != "":
 		return "the chain can't be followed"
 	case behind >= behindAlarm:

@@ -70,6 +70,15 @@ func dialer(path string) func(context.Context, string) (net.Conn, error) {
 	}
 }
 
+// Reach fails where no core listens on a Unix socket.
+func Reach(ctx context.Context, socket string) error {
+	conn, err := dialer(socket)(ctx, "")
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // withShortPath gives f a name of the path that fits the kernel's limit: where
 // the path itself does not, one by way of an open directory (Linux only).
 func withShortPath(path string, f func(string) error) error {

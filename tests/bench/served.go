@@ -159,6 +159,9 @@ func (l *large) leave(t *served) {
 	adds := l.addMeanwhile(t, []user{lightUser})
 	start := time.Now()
 	for height := leaveAt; height <= leaveAt+1+n/leaveAtOnce; height++ {
+		if done := (height - leaveAt) * leaveAtOnce; done > 0 && done%(n/10) == 0 {
+			l.say("%d of %d have left", min(done, n), n)
+		}
 		l.node.MineTo(height)
 		l.settle(t, height)
 	}
@@ -177,8 +180,12 @@ func (l *large) shrink() (size int64, took time.Duration) {
 	l.Helper()
 	start := time.Now()
 	size = l.diskOf(l.dir)
-	for time.Since(start) < min(patience, took+still) {
+	l.say("the file shrinks; it is done when it has not for %s", still)
+	for i := 1; time.Since(start) < min(patience, took+still); i++ {
 		l.pause(time.Second)
+		if i%10 == 0 {
+			l.say("it has %.1f MiB", float64(size)/mib)
+		}
 		if now := l.diskOf(l.dir); now < size {
 			size, took = now, time.Since(start)
 		}

@@ -115,9 +115,11 @@ func (t *table) write(path, section string) error {
 // short is a duration in as many digits as it is worth.
 func short(d time.Duration) string {
 	switch {
-	case d < 10*time.Millisecond:
+	case d < time.Millisecond:
 		return fmt.Sprintf("%.0f µs", float64(d)/1e3)
-	case d < 10*time.Second:
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+	case d < time.Second:
 		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
