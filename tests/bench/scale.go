@@ -6,23 +6,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"vigil/internal/tower"
-	"vigil/internal/tower/chain"
-	"vigil/internal/tower/store"
-	"vigil/internal/tower/watcher"
 	"vigil/tests/harness"
 )
 
 const (
-	scanned = 5000 // transactions of a block that is scanned
-	scans   = 20
-	blocks  = 4 // of each shape
+	blocks = 4 // of each shape
 )
 
 // large is what measures one large store.
@@ -38,9 +31,13 @@ type large struct {
 // scale measures targets 3 to 5 on stores that are built once.
 func (b *bench) scale(s settings) {
 	b.measureFloor()
-	var scan time.Duration
+	smallest := ""
 	for _, size := range s.sizes() {
-		b.alone(func(b *bench) { scan = b.atSize(s, b.stored(s.cache, size), size, scan) })
+		dir := b.stored(s.cache, size)
+		b.alone(func(b *bench) { b.atSize(s, dir, size, smallest) })
+		if smallest == "" {
+			smallest = dir
+		}
 	}
 	b.table.print()
 }
@@ -58,27 +55,22 @@ func (b *bench) small(s settings) {
 	const size = 100_000
 	dir := harness.Dir(b)
 	b.build(filepath.Join(dir, "tower.sqlite"), size)
-	b.atSize(s, dir, size, 0)
+	b.atSize(s, dir, size, "")
 }
 
-// atSize returns how long a scan takes; smallest is that of the first store.
-func (b *bench) atSize(s settings, cached string, size int, smallest time.Duration) time.Duration {
+// atSize measures one store, and how much longer a scan of it takes than one of the
+// smallest, if that is another.
+func (b *bench) atSize(s settings, cached string, size int, smallest string) {
 	l := &large{bench: b, size: size, dir: filepath.Join(harness.Dir(b), "data")}
 	l.say("%d appointments", size)
 	l.hold("5", "disk for each appointment of 300 bytes", fmt.Sprintf("%d bytes", b.diskOf(cached)/int64(size)),
 		"under 480 bytes", b.diskOf(cached) < int64(size)*blobSize*16/10)
 	l.copyStore(cached, l.dir)
 	l.prepareBlocks()
-	scan := l.inProcess()
-	if smallest > 0 {
-		l.hold("3", "scan against that of the smallest store", fmt.Sprintf("%.2f ×", scan.Seconds()/smallest.Seconds()),
-			"at most 2 ×", scan <= 2*smallest)
-		scan = smallest
-	}
+	l.inProcess(smallest)
 	if s.wants("4,5") {
 		l.served()
 	}
-	return scan
 }
 
 func (l *large) named(what string) string {
@@ -131,70 +123,15 @@ func (l *large) blockAt(height int) (text string) {
 }
 
 // inProcess measures the core without its doors.
-func (l *large) inProcess() (scan time.Duration) {
+func (l *large) inProcess(smallest string) {
 	l.Helper()
-	db, err := store.Open(l.ctx, filepath.Join(l.dir, "tower.sqlite"))
-	l.check("open the store", err)
-	defer func() { l.check("close the store", db.Close()) }()
-	scan = l.scanTimes(db)
+	db := l.open(l.dir)
+	l.scanTimes(db)
+	if smallest != "" {
+		l.alone(func(*bench) { l.against(db, smallest) })
+	}
 	l.blockTimes(newCore(heavyUser.key, db))
-	return scan
-}
-
-func (l *large) scanTimes(db *store.DB) time.Duration {
-	l.Helper()
-	fresh, until := l.warmUp(db)
-	var strange []*chain.Block
-	for range scans {
-		strange = append(strange, strangeBlock())
-	}
-	var took []time.Duration
-	before := cpuUsed(syscall.RUSAGE_SELF)
-	for _, block := range strange {
-		took = append(took, l.scanOnce(db, block))
-	}
-	cpu := (cpuUsed(syscall.RUSAGE_SELF) - before) / scans
-	median := quantile(took, 0.5)
-	l.hold("3", "scan of 5,000 transactions, median (CPU)",
-		fmt.Sprintf("%s (%s)", short(median), short(cpu)), "under 50 ms", median < 50*time.Millisecond)
-	l.tell("3", "first scan after a start / scans are under 50 ms after", "%s / %s", short(fresh), short(until))
-	return median
-}
-
-// warmUp scans until that is as fast as it should be, for a minute at most, and waits
-// until nothing more is built that makes it faster.
-func (l *large) warmUp(db *store.DB) (first, until time.Duration) {
-	l.Helper()
-	start := time.Now()
-	took := l.scanOnce(db, strangeBlock())
-	first = took
-	for took >= 50*time.Millisecond && time.Since(start) < time.Minute {
-		l.pause(200 * time.Millisecond)
-		took = l.scanOnce(db, strangeBlock())
-	}
-	until = time.Since(start)
-	l.idle(func() time.Duration { return cpuUsed(syscall.RUSAGE_SELF) })
-	return first, until
-}
-
-func (l *large) scanOnce(db *store.DB, block *chain.Block) time.Duration {
-	l.Helper()
-	start := time.Now()
-	l.check("scan", db.View(l.ctx, func(tx tower.Tx) error {
-		return watcher.Scan(tx, block, func(watcher.Match) error { return nil })
-	}))
-	return time.Since(start)
-}
-
-// strangeBlock is a block without a breach.
-func strangeBlock() *chain.Block {
-	b := &chain.Block{Txs: make([]chain.Tx, scanned)}
-	for i := range b.Txs {
-		var id chainhash.Hash
-		fill(id[:])
-		b.Txs[i].ID = id
-	}
-	return b
+	l.check("close the store", db.Close())
 }
 
 // blockTimes measures from a block's bytes, as the source gives them, until it

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 
 	"vigil/internal/teos"
@@ -82,6 +83,10 @@ func (s *sieve) mayHave(key []byte) bool {
 	return s.filter == nil || s.filter.has(hashOf(key))
 }
 
+// abreast is how many locators are looked for at once: their lines of the filter fit
+// into the nearest cache.
+const abreast = 64
+
 // pass returns those of some locators that may be in the table. The lock is taken
 // once: to take it for each would keep the processor from looking for the next while
 // it waits for memory.
@@ -91,8 +96,21 @@ func (s *sieve) pass(ls []teos.Locator) (may []teos.Locator) {
 	if s.filter == nil {
 		return ls
 	}
+	for some := range slices.Chunk(ls, abreast) {
+		may = s.filter.pass(some, may)
+	}
+	return may
+}
+
+// pass appends those of at most so many locators, abreast, that the filter has.
+func (f filter) pass(ls, may []teos.Locator) []teos.Locator {
+	var hashes [abreast]uint64
 	for i := range ls {
-		if s.filter.has(hashOf(ls[i][:])) {
+		hashes[i] = hashOf(ls[i][:])
+	}
+	f.bring(hashes[:len(ls)])
+	for i := range ls {
+		if f.has(hashes[i]) {
 			may = append(may, ls[i])
 		}
 	}

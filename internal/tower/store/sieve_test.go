@@ -11,7 +11,7 @@ import (
 // Of a block's locators those pass that pass one by one, in their order.
 func TestLocatorsPassTogetherAsTheyPassAlone(t *testing.T) {
 	for _, keys := range []uint64{1, 5, 5000} {
-		for _, n := range []int{0, 1, 2, 4000} {
+		for _, n := range []int{0, 1, 2, abreast, abreast + 1, 4000} {
 			t.Run(fmt.Sprint(n, " of ", keys), func(t *testing.T) {
 				var s sieve
 				s.begin(keys)
