@@ -24,7 +24,7 @@ func (b *bench) catchUp() {
 	txs := fund(node, blockTxs)
 	b.settle(t, node.Height())
 	b.register(t, users)
-	b.addLoad(t, users, 8, 5000, false)
+	b.addLoad(t, users, 8, 5000)
 	t.solo.Stop()
 
 	b.say("a chain of %d blocks with %d transactions each", missed, blockTxs)

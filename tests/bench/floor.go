@@ -42,9 +42,12 @@ func (b *bench) measureFloor() {
 	b.floor.own = ownSignatures()
 	b.floor.write = b.durableWrite()
 	b.floor.commit, b.floor.http = map[int]time.Duration{}, map[int]time.Duration{}
-	for _, n := range []int{1, askers} {
-		b.floor.commit[n], b.floor.http[n] = b.smallCommits(n), b.bareHTTP(n)
-	}
+	b.alone(func(b *bench) {
+		bare := b.startBare()
+		for _, n := range []int{1, askers} {
+			b.floor.commit[n], b.floor.http[n] = b.smallCommits(n), b.bareHTTP(bare, n)
+		}
+	})
 	b.table.tell("", "one recovery / one signature by btcec, CPU", "%s / %s", short(b.floor.recover), short(b.floor.sign))
 	own := b.floor.own
 	b.table.tell("", "one recovery / one signature as in the tower, CPU", "%s / %s", short(own.recover), short(own.sign))

@@ -6,6 +6,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 )
@@ -28,10 +29,13 @@ func main() {
 	flag.IntVar(&s.scale, "scale", 0, "measure targets 3 to 5 only, on stores of 100,000, a million and up to so many appointments")
 	flag.StringVar(&s.cache, "cache", ".cache/scale", "where the stores of -scale are kept")
 	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of a tower under 64 clients to this file")
-	bare := flag.Bool("bare", false, "serve HTTP and do nothing: for this program itself")
+	bare := flag.String("bare", "", "be a bare tower in this directory: for this program itself")
 	flag.Parse()
-	if *bare {
-		serveBare()
+	if *bare != "" {
+		if err := serveBare(*bare); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	os.Exit(run(s))

@@ -31,7 +31,7 @@ func profile(b *bench, path string) {
 	users := newUsers(8)
 	t := b.inProcess()
 	b.register(t, users)
-	b.addLoad(t, users, 64, 2000, false)
+	b.addLoad(t, users, 64, 2000)
 
 	adds := newAdditions(users, 30_000)
 	requests := addRequests(t.address, adds)

@@ -20,23 +20,24 @@ const (
 func (b *bench) requests() {
 	node := harness.StartNode(b, backend())
 	node.MineTo(110)
-	t := b.newTower(node)
+	t, bare := b.newTower(node), b.startBare()
 	users := newUsers(8)
 	b.register(t, users)
-	b.addLoad(t, users, 1, 1000, false) // the first requests of a process tell of its start
-	var last []addition
+	last, _ := b.addLoad(t, users, 1, 1000) // the first requests of a process tell of its start
+	b.load(bare, 1, addRequests(bare.address, last), phase, nil)
 	for _, load := range []struct{ clients, adds int }{{1, 8_000}, {8, 25_000}, {64, 40_000}} {
-		last = b.addLoad(t, users, load.clients, load.adds, true)
+		b.say("add_appointment, %d at once", load.clients)
+		var r result
+		last, r = b.addLoad(t, users, load.clients, load.adds)
+		b.tellAdds(load.clients, r)
+		b.overBare("1", adding(load.clients), bare, load.clients, addRequests(bare.address, last), r.cpuEach())
 	}
 	b.asks(t, last)
-	b.registrations(t)
+	b.registrations(t, bare)
 }
 
 // addLoad hands appointments in and returns those that were taken.
-func (b *bench) addLoad(t *served, users []user, clients, n int, told bool) []addition {
-	if told {
-		b.say("add_appointment, %d at once", clients)
-	}
+func (b *bench) addLoad(t *served, users []user, clients, n int) ([]addition, result) {
 	adds := newAdditions(users, n)
 	r := b.load(t, clients, addRequests(t.address, adds), phase, func(i int, body []byte) {
 		if i%sampled == 0 {
@@ -44,11 +45,10 @@ func (b *bench) addLoad(t *served, users []user, clients, n int, told bool) []ad
 		}
 	})
 	b.verifyAll(t.key, adds, r)
-	if told {
-		b.tellAdds(clients, r)
-	}
-	return adds[:r.asked]
+	return adds[:r.asked], r
 }
+
+func adding(clients int) string { return fmt.Sprintf("add_appointment, %d at once: ", clients) }
 
 func (b *bench) wantReceipt(t *served, a addition, body []byte) {
 	if err := a.verify(t.key, body); err != nil {
@@ -57,7 +57,7 @@ func (b *bench) wantReceipt(t *served, a addition, body []byte) {
 }
 
 func (b *bench) tellAdds(clients int, r result) {
-	what := fmt.Sprintf("add_appointment, %d at once: ", clients)
+	what := adding(clients)
 	took := r.times()
 	p50, p99, longest := quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
 	rate := map[int]float64{1: 700, 64: 3000}[clients]
@@ -75,7 +75,6 @@ func (b *bench) tellAdds(clients int, r result) {
 	}
 	signatures := b.floor.recover + b.floor.sign
 	b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), signatures, 1.5)
-	b.overAll("1", what, clients, r.cpuEach(), signatures)
 	b.table.own("1", what+"the same over the tower's own signatures", r.cpuEach(), b.floor.own.recover+b.floor.own.sign)
 }
 
@@ -94,29 +93,19 @@ func (b *bench) asks(t *served, held []addition) {
 }
 
 // registrations measures register, of new users.
-func (b *bench) registrations(t *served) {
+func (b *bench) registrations(t, bare *served) {
 	b.say("register over %d connections", askers)
 	users := make([]user, 10_000)
-	requests := make([][]byte, len(users))
+	requests, bares := make([][]byte, len(users)), make([][]byte, len(users))
 	for i := range users {
 		users[i] = newUser(dialects[i%2], fmt.Sprint("registers ", i))
 		requests[i] = post(t.address, "register", users[i].registration())
+		bares[i] = post(bare.address, "register", users[i].registration())
 	}
 	r := b.load(t, askers, requests, phase, nil)
 	b.table.tell("2", "register, 8 at once: throughput", "%.0f/s, p99 %s", r.perSecond(), short(quantile(r.times(), 0.99)))
 	most := b.floor.sign*3/2 + b.floor.commit[askers]
 	b.table.hold("2", "register, 8 at once: CPU of the tower for each", short(r.cpuEach()),
 		fmt.Sprintf("at most 1.5 × %s + %s", short(b.floor.sign), short(b.floor.commit[askers])), r.cpuEach() <= most)
-	b.overAll("2", "register, 8 at once: ", askers, r.cpuEach(), b.floor.sign)
-}
-
-// overAll tells how often all that a request can't do without fits into what it took:
-// its signatures by btcec, a commit and HTTP alone, with as many clients.
-func (b *bench) overAll(target, what string, clients int, used, signatures time.Duration) {
-	commit, measured := b.floor.commit[clients]
-	if !measured {
-		return
-	}
-	all := signatures + commit + b.floor.http[clients]
-	b.table.tell(target, what+"the same over signatures, a commit and bare HTTP", "%.2f × %s", float64(used)/float64(all), short(all))
+	b.overBare("2", "register, 8 at once: ", bare, askers, bares, r.cpuEach())
 }
