@@ -25,21 +25,41 @@ import (
 
 // floor is what others are held against: what can't be saved.
 type floor struct {
-	pair                // by btcec
-	own   pair          // as the tower does it
+	signing
 	write time.Duration // one durable write of 4 KiB, wall
 	// CPU of one small change through the store and of one request to a bare HTTP
 	// server: alone, and with askers at once.
 	commit, http map[int]time.Duration
 }
 
+// signing is what signatures take.
+type signing struct {
+	pair      // by btcec
+	own  pair // as the tower does it
+}
+
 // pair is the CPU of one recovery and of one signature.
 type pair struct{ recover, sign time.Duration }
 
+// measureSigning measures both.
+func measureSigning() signing { return signing{signatures(), ownSignatures()} }
+
+// around is what signatures take while something is measured, the mean of before and
+// after: a machine may be twice as fast a minute later.
+func around(measure func()) signing {
+	before := measureSigning()
+	measure()
+	after := measureSigning()
+	return signing{before.pair.mean(after.pair), before.own.mean(after.own)}
+}
+
+func (p pair) mean(q pair) pair {
+	return pair{(p.recover + q.recover) / 2, (p.sign + q.sign) / 2}
+}
+
 func (b *bench) measureFloor() {
 	b.say("signatures and the disk by themselves")
-	b.floor.pair = signatures()
-	b.floor.own = ownSignatures()
+	b.floor.signing = measureSigning()
 	b.floor.write = b.durableWrite()
 	b.floor.commit, b.floor.http = map[int]time.Duration{}, map[int]time.Duration{}
 	b.alone(func(b *bench) {

@@ -18,8 +18,9 @@ const (
 	keepEvery = 2 * time.Second
 	// page is how many rows are read at once to fill a sieve.
 	page = 10_000
-	// leastRoom is for how many keys a sieve is made at least.
-	leastRoom = 10_000
+	// leastRoom is for how many keys a sieve is made at least, 2 bytes each: a store
+	// that grows from nothing reads its keys anew each time that it has outgrown one.
+	leastRoom = 100_000
 	// spare is how many free pages may stay in the file.
 	spare = 256
 )

@@ -103,7 +103,9 @@ func (db *DB) join(ctx context.Context) (b *batch, err error) {
 		return b, err
 	}
 	b.open = true
-	return b, db.notice()
+	err = db.notice()
+	b.tip = db.tip
+	return b, err
 }
 
 // play runs f and then goes on, also where f panics or ends its goroutine: the
@@ -185,6 +187,7 @@ func (db *DB) finish(b *batch) {
 
 // settle ends the batch, durably or not at all.
 func (db *DB) settle(b *batch) {
+	db.tip = nil
 	if b.open && b.err == nil {
 		began := time.Now()
 		if err := db.commit(b); err != nil {
@@ -197,6 +200,7 @@ func (db *DB) settle(b *batch) {
 		db.writer.end()
 	}
 	if b.err == nil {
+		db.tip = b.tip
 		for _, f := range b.committed {
 			f()
 		}
@@ -235,6 +239,7 @@ func (db *DB) notice() error {
 	}
 	if now.conn == db.version.conn && now.n != db.version.n {
 		db.forget()
+		db.tip = nil
 	}
 	db.version = now
 	return nil

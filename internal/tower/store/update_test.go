@@ -209,32 +209,70 @@ func TestWhoGivesUpInLineLeavesNoGap(t *testing.T) {
 	}
 }
 
-// The tip that a batch remembers is that of the blocks as they are in it.
-func TestABatchKnowsItsTip(t *testing.T) {
-	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
-	block := func(height uint32) *chain.Block {
-		b := &chain.Block{}
-		b.Height = height
-		return b
+// wantTip demands that the tip is at a height, 0 for none.
+func wantTip(t *testing.T, height uint32) func(tower.Tx) error {
+	return func(tx tower.Tx) error {
+		t.Helper()
+		tip, found, err := tx.Tip()
+		if err != nil || found != (height > 0) || tip.Height != height {
+			t.Errorf("tip %d (%v, %v), want %d", tip.Height, found, err, height)
+		}
+		return err
 	}
-	want := func(height uint32) func(tower.Tx) error {
-		return func(tx tower.Tx) error {
-			tip, found, err := tx.Tip()
-			if err != nil || found != (height > 0) || tip.Height != height {
-				t.Errorf("tip %d (%v, %v), want %d", tip.Height, found, err, height)
+}
+
+// putTip puts a block on the tip, and fails with then.
+func putTip(t *testing.T, height uint32, then error) func(tower.Tx) error {
+	b := &chain.Block{}
+	b.Height = height
+	return func(tx tower.Tx) error {
+		t.Helper()
+		return errors.Join(wantTip(t, height-1)(tx), tx.PutBlock(b, false), wantTip(t, height)(tx), then)
+	}
+}
+
+// The tip that is remembered is that of the blocks as they are, in one batch and from
+// one commit to the next.
+func TestTheTipIsThatOfTheBlocks(t *testing.T) {
+	steps := []func(tower.Tx) error{
+		wantTip(t, 0), putTip(t, 1, nil), putTip(t, 2, errNo), wantTip(t, 1), putTip(t, 2, nil), wantTip(t, 2),
+		func(tx tower.Tx) error { return tx.DropAbove(1) }, wantTip(t, 1),
+	}
+	oneByOne := func(t *testing.T, db *DB, fs ...func(tower.Tx) error) (errs []error) {
+		for _, f := range fs {
+			errs = append(errs, db.Update(t.Context(), f))
+		}
+		return errs
+	}
+	for way, run := range map[string]func(*testing.T, *DB, ...func(tower.Tx) error) []error{"together": together, "one by one": oneByOne} {
+		t.Run(way, func(t *testing.T) {
+			db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+			for i, err := range run(t, db, steps...) {
+				if (err != nil) != (i == 2) {
+					t.Errorf("%d: %v", i, err)
+				}
 			}
-			return err
-		}
+		})
 	}
-	put := func(height uint32, then error) func(tower.Tx) error {
-		return func(tx tower.Tx) error {
-			return errors.Join(want(height-1)(tx), tx.PutBlock(block(height), false), want(height)(tx), then)
-		}
+}
+
+// A tip of which the commit failed, or that another process has replaced, is forgotten.
+func TestATipThatIsNotAnyMoreIsForgotten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	db := openFile(t, file)
+	together(t, db, putTip(t, 1, nil))
+	together(t, db, putTip(t, 2, nil), func(x tower.Tx) error {
+		return errors.Join(x.(*tx).conn.run("ROLLBACK"), errNo)
+	})
+	together(t, db, wantTip(t, 1))
+	if _, err := raw(t, file).ExecContext(t.Context(), `INSERT INTO blocks VALUES (2, x'', x'')`); err != nil {
+		t.Fatal(err)
 	}
-	drop := func(tx tower.Tx) error { return tx.DropAbove(1) }
-	for i, err := range together(t, db, want(0), put(1, nil), put(2, errNo), want(1), put(2, nil), want(2), drop, want(1)) {
-		if (err != nil) != (i == 2) {
-			t.Errorf("%d: %v", i, err)
-		}
+	err := db.Update(t.Context(), func(x tower.Tx) error {
+		_, _, err := x.Tip()
+		return err
+	})
+	if err == nil { // its hash is none, which only shows where it is read
+		t.Error("the tip was not read anew")
 	}
 }
