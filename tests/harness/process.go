@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -117,31 +114,3 @@ func tail(path string) string {
 	b, _ := io.ReadAll(f)
 	return strings.TrimSpace(string(b))
 }
-
-// Ports of FreeAddress: below those that the system gives to outgoing
-// connections, which could take one between its choice and its use.
-const (
-	lowestPort = 10000
-	ports      = 20000
-)
-
-// FreeAddress returns an address on 127.0.0.1 that nothing listens on, and that
-// no other call of this process has returned.
-func FreeAddress(t T) string {
-	t.Helper()
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.N(ports))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if _, given := givenAddresses.LoadOrStore(address, true); !given {
-			return address
-		}
-	}
-	t.Fatalf("find a free port: none in a thousand tries")
-	return ""
-}
-
-var givenAddresses sync.Map
