@@ -16,7 +16,7 @@ func (t *tx) header(where string, args ...any) (h chain.Header, found bool, err 
 	return h, found, setHash(&h.Prev, prev)
 }
 
-// Tip implements tower.BlockStore. Those who share a commit read it once.
+// Tip implements tower.BlockStore. It is read once, until blocks are written.
 func (t *tx) Tip() (tip chain.Header, found bool, err error) {
 	if t.batch != nil && t.batch.tip != nil {
 		return *t.batch.tip, true, nil

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+
+	"vigil/internal/tower"
 )
 
 // conn is one connection with its prepared statements. One goroutine uses it at
@@ -20,6 +22,9 @@ func newConn(db *sql.DB) *conn { return &conn{db: db} }
 
 // begin begins a transaction. Waiting for a lock ends with ctx.
 func (c *conn) begin(ctx context.Context, how string) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err // the connection is as it was
+	}
 	if c.sql == nil {
 		if c.sql, err = c.db.Conn(ctx); err != nil {
 			c.sql = nil
@@ -38,9 +43,13 @@ func (c *conn) begin(ctx context.Context, how string) (err error) {
 	return nil
 }
 
-// end rolls the transaction back; SQLite may have done so by itself.
-func (c *conn) end() {
-	if err := c.run("ROLLBACK"); err != nil {
+// end rolls the transaction back. SQLite has done so by itself after some failures: then
+// one can begin anew, and where the disk was only full nothing else is wrong.
+func (c *conn) end(why error) {
+	if c.run("ROLLBACK") == nil {
+		return
+	}
+	if !errors.Is(named(why), tower.ErrFull) || c.run("BEGIN") != nil || c.run("ROLLBACK") != nil {
 		c.drop()
 	}
 }

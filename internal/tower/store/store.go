@@ -147,7 +147,7 @@ func (db *DB) View(ctx context.Context, f func(tower.Tx) error) (err error) {
 	if err := c.begin(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
-	defer c.end() // nothing was changed
+	defer c.end(nil) // nothing was changed
 	t := &tx{ctx: ctx, conn: c, memory: &db.memory}
 	defer func() { db.rowsRead.Add(t.read) }()
 	return f(t)

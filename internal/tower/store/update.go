@@ -25,7 +25,7 @@ type batch struct {
 	// did, and so many were played.
 	open         bool
 	kept, played int
-	tip          *chain.Header // as the last of them left it, if it was read
+	tip          *chain.Header // as the last of them, or the last commit, left it; nil if it must be read
 	grown        growth
 	committed    []func()
 	laid         []laid
@@ -153,7 +153,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 func (db *DB) undo(b *batch, why error) {
 	b.tip = nil
 	if b.kept == 0 {
-		db.writer.end()
+		db.writer.end(why)
 		b.open = false
 		return
 	}
@@ -197,7 +197,7 @@ func (db *DB) settle(b *batch) {
 		}
 	}
 	if b.open && b.err != nil {
-		db.writer.end()
+		db.writer.end(b.err)
 	}
 	if b.err == nil {
 		db.tip = b.tip
@@ -230,14 +230,15 @@ type version struct {
 	n    int64
 }
 
-// notice forgets what is in memory if anybody else has written to the file.
+// notice forgets what is in memory if anybody else has written to the file, or may have:
+// a new connection can't tell what came before it.
 func (db *DB) notice() error {
 	t := &tx{ctx: context.Background(), conn: db.writer}
 	now := version{conn: db.writer.sql}
 	if _, err := t.one("read the file's version", `PRAGMA data_version`, nil, []any{&now.n}); err != nil {
 		return err
 	}
-	if now.conn == db.version.conn && now.n != db.version.n {
+	if db.version.conn != nil && now != db.version {
 		db.forget()
 		db.tip = nil
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 )
@@ -256,23 +258,67 @@ func TestTheTipIsThatOfTheBlocks(t *testing.T) {
 	}
 }
 
-// A tip of which the commit failed, or that another process has replaced, is forgotten.
-func TestATipThatIsNotAnyMoreIsForgotten(t *testing.T) {
+// lose undoes the transaction, as SQLite does where a disk fails.
+func lose(x tower.Tx) error { return x.(*tx).conn.run("ROLLBACK") }
+
+// A tip that was not kept is none: neither that of a batch that was undone nor that of a
+// commit that failed.
+func TestATipThatWasNotKeptIsForgotten(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	together(t, db, putTip(t, 1, nil))
+	for what, fs := range map[string][]func(tower.Tx) error{
+		"undone":        {putTip(t, 2, nil), func(x tower.Tx) error { return errors.Join(lose(x), errNo) }},
+		"not committed": {func(x tower.Tx) error { return errors.Join(putTip(t, 2, nil)(x), lose(x)) }},
+	} {
+		if err := together(t, db, fs...)[0]; err == nil {
+			t.Errorf("%s: no failure", what)
+		}
+		together(t, db, wantTip(t, 1))
+	}
+}
+
+// What another process writes is noticed, also where the connection is another by then.
+func TestATipOfAnotherProcessIsNoticed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vigil.db")
 	db := openFile(t, file)
 	together(t, db, putTip(t, 1, nil))
-	together(t, db, putTip(t, 2, nil), func(x tower.Tx) error {
-		return errors.Join(x.(*tx).conn.run("ROLLBACK"), errNo)
-	})
-	together(t, db, wantTip(t, 1))
-	if _, err := raw(t, file).ExecContext(t.Context(), `INSERT INTO blocks VALUES (2, x'', x'')`); err != nil {
+	other := raw(t, file)
+	add := func(height int) error {
+		hash := make([]byte, chainhash.HashSize)
+		_, err := other.ExecContext(t.Context(), `INSERT INTO blocks VALUES (?, ?, ?)`, height, hash, hash)
+		return err
+	}
+	if err := add(2); err != nil {
 		t.Fatal(err)
 	}
-	err := db.Update(t.Context(), func(x tower.Tx) error {
-		_, _, err := x.Tip()
-		return err
-	})
-	if err == nil { // its hash is none, which only shows where it is read
-		t.Error("the tip was not read anew")
+	together(t, db, wantTip(t, 2))
+	errs := together(t, db, func(x tower.Tx) error {
+		return errors.Join(lose(x), add(3), errNo) // the connection is given up after this
+	}, wantTip(t, 3))
+	if errs[0] == nil || errs[1] != nil {
+		t.Errorf("%v", errs)
+	}
+}
+
+// Neither a full disk nor a caller who is gone costs the connection, and with it all that
+// is remembered.
+func TestTheConnectionStays(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	together(t, db, putTip(t, 1, nil))
+	was := db.writer.sql
+	full := fmt.Errorf("%w: %w", tower.ErrStore, tower.ErrFull)
+	together(t, db, func(x tower.Tx) error { return errors.Join(lose(x), full) })
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.Update(gone, wantTip(t, 1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("an update for nobody: %v", err)
+	}
+	together(t, db, wantTip(t, 1))
+	if db.writer.sql != was {
+		t.Error("the connection is another one")
+	}
+	together(t, db, func(x tower.Tx) error { return errors.Join(lose(x), errNo) })
+	if db.writer.sql == was {
+		t.Error("the connection stayed after a failure of which nothing is known")
 	}
 }
