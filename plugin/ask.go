@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"vigil/internal/operator"
+	"vigil/internal/teos"
 	"vigil/internal/towerrpc"
 )
 
@@ -169,14 +171,27 @@ func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.Raw
 	defer cancel()
 	socket := filepath.Join(dir, socketFile)
 	if err := towerrpc.Reach(ctx, socket); err != nil {
-		return nil, fmt.Errorf("no tower can be reached in %s: start one there (vigil tower), or say which is meant (--data-dir, --network): %w", dir, err)
+		return nil, unreachable(dir, err)
 	}
 	client, err := towerrpc.Dial(socket)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := client.Ask(ctx, m.Name, params)
-	return answer, errors.Join(err, client.Close())
+	err = errors.Join(err, client.Close())
+	if e := teos.AsError(err); err != nil && e.Cause == teos.Unavailable {
+		err = fmt.Errorf("%w (the tower in %s)", err, dir)
+	}
+	return answer, err
+}
+
+// unreachable says what to do where no tower listens in a directory.
+func unreachable(dir string, why error) error {
+	if errors.Is(why, fs.ErrPermission) {
+		return fmt.Errorf("you may not ask the tower in %s: run this as its user: %w", dir, why)
+	}
+	return fmt.Errorf("no tower can be reached in %s: start it (vigil tower, or lightningd with the plugin; "+
+		"it takes a moment), or say which is meant (--data-dir, --network): %w", dir, why)
 }
 
 func printJSON(out io.Writer, document json.RawMessage) error {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -18,9 +20,17 @@ func TestAskingWhereNoTowerRuns(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := shell(t, "info", "--data-dir", dir)
-			if err == nil || !strings.HasPrefix(err.Error(), "no tower can be reached in "+dir+": start one there (vigil tower), or") {
+			if err == nil || !strings.HasPrefix(err.Error(), "no tower can be reached in "+dir+": start it (vigil tower, or lightningd with the plugin;") {
 				t.Errorf("vigil info fails with %v", err)
 			}
 		})
+	}
+}
+
+// Who may not ask is not told to start another tower there.
+func TestAskingAnothersTower(t *testing.T) {
+	err := unreachable("/var/lib/vigil", &fs.PathError{Op: "dial", Path: "vigil.sock", Err: syscall.EACCES})
+	if want := "you may not ask the tower in /var/lib/vigil: run this as its user: "; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"vigil/internal/tower/responder"
 	"vigil/internal/tower/store"
 	"vigil/internal/towerrpc"
+	"vigil/internal/tuning"
 	"vigil/towerapi"
 )
 
@@ -73,8 +74,8 @@ type daemon struct {
 // has ended. It ends in the order that the design gives: the HTTP door drains,
 // the inner door stops, the chain is let go, the store closes.
 func (d *daemon) run(ctx context.Context) (err error) {
-	spareProcessor()
-	holdHeap()
+	tuning.SpareProcessor()
+	tuning.HoldHeap()
 	if err := os.MkdirAll(d.settings.dataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}

@@ -98,8 +98,10 @@ func cut(text string) string {
 func notGuarding(i tower.Info) string {
 	behind := int64(i.SourceHeight) - int64(i.Height)
 	switch {
-	case i.Height == 0:
+	case i.Height == 0 && i.SourceError == "" && i.SourceHeight == 0:
 		return "it has not seen a block yet (on a new chain it begins with block 1)"
+	case i.Height == 0 && i.SourceError == "":
+		return "it has not seen a block yet"
 	case i.SourceError != "":
 		return "the chain can't be followed"
 	case behind >= behindAlarm:

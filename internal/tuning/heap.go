@@ -1,4 +1,6 @@
-package main
+// Package tuning sets what Go's runtime leaves to be set: for a tower, and for the bare
+// tower that it is measured against.
+package tuning
 
 import (
 	"os"
@@ -14,12 +16,12 @@ const (
 	heapGrowth = 50
 )
 
-// holdHeap lets the garbage collector run less often while little is in use, as in a
+// HoldHeap lets the garbage collector run less often while little is in use, as in a
 // tower at nearly all times: it begins when the heap has grown by half, and the floor
 // counts. A larger percentage in its place would multiply what a large store takes, too,
 // and a limit would let it run without end where more than that is in use. Whoever has
 // set GOGC or GOMEMLIMIT has decided.
-func holdHeap() {
+func HoldHeap() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		floor()
 	}

@@ -1,4 +1,4 @@
-package main
+package tuning
 
 import (
 	"runtime"
@@ -19,12 +19,12 @@ func inUse() uint64 {
 func TestTheFloorIsHeldOnce(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
-	holdHeap()
+	HoldHeap()
 	first, before := &floor()[0], inUse()
 	if before < heapFloor {
 		t.Errorf("%d bytes are in use, and the floor is not among them", before)
 	}
-	holdHeap()
+	HoldHeap()
 	if grown := max(inUse(), before) - before; &floor()[0] != first || grown > heapFloor/2 {
 		t.Errorf("there is another floor: the heap has grown by %d bytes", grown)
 	}
@@ -36,7 +36,7 @@ func TestWhoSetsTheCollectorHasDecided(t *testing.T) {
 			before := debug.SetGCPercent(123)
 			defer debug.SetGCPercent(before)
 			t.Setenv(name, "1GiB")
-			holdHeap()
+			HoldHeap()
 			if now := debug.SetGCPercent(before); now != 123 {
 				t.Errorf("the percentage is %d", now)
 			}
