@@ -23,6 +23,7 @@ import (
 	"vigil/internal/tower/gatekeeper"
 	"vigil/internal/tower/store"
 	"vigil/internal/tower/watcher"
+	"vigil/internal/tuning"
 	"vigil/tests/harness"
 )
 
@@ -43,6 +44,8 @@ type bareTower struct {
 // serveBare is what the process does that startBare starts. It ends when its standard
 // input does.
 func serveBare(dir string) error {
+	tuning.SpareProcessor()
+	tuning.HoldHeap()
 	db, err := store.Open(context.Background(), filepath.Join(dir, "tower.sqlite"))
 	if err != nil {
 		return err
@@ -141,12 +144,4 @@ func (b *bench) bareHTTP(t *served, clients int) time.Duration {
 	requests := slices.Repeat([][]byte{post(t.address, "nothing", make([]byte, 900))}, 30_000)
 	b.load(t, clients, requests[:1000], phase, nil)
 	return b.load(t, clients, requests, phase, nil).cpuEach()
-}
-
-// overBare tells how often what a bare tower takes for the same requests fits into what
-// the tower took.
-func (b *bench) overBare(target, what string, bare *served, clients int, requests [][]byte, used time.Duration) {
-	b.Helper()
-	least := b.load(bare, clients, requests, phase, nil).cpuEach()
-	b.table.tell(target, what+"the same over a bare tower's", "%.2f × %s", float64(used)/float64(least), short(least))
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -23,26 +24,47 @@ import (
 	"vigil/towerapi"
 )
 
-// profile writes a CPU profile of a tower under 64 clients. The product has no
-// door for profiles, so this tower runs in this process, joined as the plugin
-// joins it; the clients are in the profile, too, under bench.load.
+// profile writes profiles of a tower under 64 clients: of the CPU, and, of another
+// load, of what is allocated, what is waited for and which locks are fought for. The
+// product has no door for profiles, so this tower runs in this process, joined as the
+// plugin joins it; the clients are in the profiles, too, under bench.load.
 func profile(b *bench, path string) {
-	b.measureFloor()
 	users := newUsers(8)
 	t := b.inProcess()
 	b.register(t, users)
 	b.addLoad(t, users, 64, 2000)
+	const n = 30_000
+	requests := addRequests(t.address, newAdditions(users, 2*n))
 
-	adds := newAdditions(users, 30_000)
-	requests := addRequests(t.address, adds)
 	f, err := os.Create(path)
 	b.check("make the profile", err)
 	b.check("start the profile", pprof.StartCPUProfile(f))
-	r := b.load(t, 64, requests, 2*phase, nil)
+	r := b.load(t, 64, requests[:n], 2*phase, nil)
 	pprof.StopCPUProfile()
 	b.check("write the profile", f.Close())
 	b.table.tell("", "64 clients, profiled, tower and clients in one process", "%.0f/s, %s of CPU each", r.perSecond(), short(r.cpuEach()))
+
+	runtime.SetBlockProfileRate(int(10 * time.Microsecond))
+	runtime.SetMutexProfileFraction(100)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r = b.load(t, 64, requests[n:], 2*phase, nil)
+	runtime.ReadMemStats(&after)
+	asked := uint64(max(1, r.asked)) //nolint:gosec // a count
+	b.table.tell("", "allocations for each, clients included", "%d of %d bytes in all",
+		(after.Mallocs-before.Mallocs)/asked, (after.TotalAlloc-before.TotalAlloc)/asked)
+	for _, kind := range []string{"allocs", "block", "mutex"} {
+		b.writeProfile(kind, path+"."+kind)
+	}
 	b.table.print()
+}
+
+func (b *bench) writeProfile(kind, path string) {
+	b.Helper()
+	f, err := os.Create(path)
+	b.check("make the profile", err)
+	b.check("write the profile", pprof.Lookup(kind).WriteTo(f, 0))
+	b.check("write the profile", f.Close())
 }
 
 // inProcess is a tower that is joined here.

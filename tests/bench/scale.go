@@ -67,7 +67,7 @@ func (b *bench) atSize(s settings, cached string, size int, smallest string) {
 		"under 480 bytes", b.diskOf(cached) < int64(size)*blobSize*16/10)
 	l.copyStore(cached, l.dir)
 	l.prepareBlocks()
-	l.inProcess(smallest)
+	l.alone(func(*bench) { l.inProcess(smallest) })
 	if s.wants("4,5") {
 		l.served()
 	}
@@ -131,7 +131,6 @@ func (l *large) inProcess(smallest string) {
 		l.alone(func(*bench) { l.against(db, smallest) })
 	}
 	l.blockTimes(newCore(heavyUser.key, db))
-	l.check("close the store", db.Close())
 }
 
 // blockTimes measures from a block's bytes, as the source gives them, until it

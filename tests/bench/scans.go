@@ -17,14 +17,16 @@ import (
 
 const (
 	scanned = 5000 // transactions of a block that is scanned
-	scans   = 20   // at once
+	scans   = 20   // one after the other
 	turns   = 10   // of two stores that are compared
 )
 
+// open opens a store until the part of the benchmark ends that it is for.
 func (l *large) open(dir string) *store.DB {
 	l.Helper()
 	db, err := store.Open(l.ctx, filepath.Join(dir, "tower.sqlite"))
 	l.check("open the store", err)
+	l.Cleanup(func() { l.check("close the store", db.Close()) })
 	return db
 }
 
@@ -53,7 +55,6 @@ func (l *large) against(db *store.DB, smaller string) {
 		took, _ = l.scanSome(db)
 		here = append(here, took...)
 	}
-	l.check("close the smaller store", other.Close())
 	mine, base := quantile(here, 0.5), quantile(there, 0.5)
 	l.hold("3", "scan against that of the smallest store, by turns", fmt.Sprintf("%.2f × %s", mine.Seconds()/base.Seconds(), short(base)),
 		"at most 2 ×", mine <= 2*base)

@@ -159,7 +159,7 @@ func (l *large) leave(t *served) {
 	adds := l.addMeanwhile(t, []user{lightUser})
 	start := time.Now()
 	for height := leaveAt; height <= leaveAt+1+n/leaveAtOnce; height++ {
-		if done := (height - leaveAt) * leaveAtOnce; done > 0 && done%(n/10) == 0 {
+		if done := (height - leaveAt - 1) * leaveAtOnce; done > 0 && done%max(1, n/10) == 0 {
 			l.say("%d of %d have left", min(done, n), n)
 		}
 		l.node.MineTo(height)

@@ -35,9 +35,17 @@ func (t *table) tell(target, what, figure string, args ...any) {
 
 // hold adds a figure that has one.
 func (t *table) hold(target, what, figure, aim string, met bool) {
-	verdict := "NOT MET"
-	if met {
+	t.judge(target, what, figure, aim, met, true)
+}
+
+// judge adds one of which it is known, too, whether a bare tower can meet it.
+func (t *table) judge(target, what, figure, aim string, met, can bool) {
+	verdict := "NOT MET, nor by a bare tower"
+	switch {
+	case met:
 		verdict = "met"
+	case can:
+		verdict = "NOT MET"
 	}
 	t.rows = append(t.rows, row{target, what, figure, aim, verdict})
 }
@@ -50,14 +58,14 @@ func (t *table) atMost(target, what string, took, most time.Duration) {
 // ratio holds what was used against a multiple of what it is to be compared
 // with.
 func (t *table) ratio(target, what string, used, floor time.Duration, most float64) {
-	is := float64(used) / float64(floor)
-	t.hold(target, what, fmt.Sprintf("%s = %.2f × %s", short(used), is, short(floor)),
-		fmt.Sprintf("at most %.1f ×", most), is <= most)
+	t.hold(target, what, times(used, floor), fmt.Sprintf("at most %.1f ×", most), share(used, floor) <= most)
 }
 
-// own tells how often what the tower itself takes fits into what was used.
-func (t *table) own(target, what string, used, floor time.Duration) {
-	t.tell(target, what, "%.2f × %s", float64(used)/float64(floor), short(floor))
+// share is how often what it is compared with fits into what was used, and times says so.
+func share(used, floor time.Duration) float64 { return float64(used) / float64(floor) }
+
+func times(used, floor time.Duration) string {
+	return fmt.Sprintf("%s = %.2f × %s", short(used), share(used, floor), short(floor))
 }
 
 // sort puts rows of one target together.
