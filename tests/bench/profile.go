@@ -50,7 +50,7 @@ func profile(b *bench, path string) {
 	runtime.ReadMemStats(&before)
 	r = b.load(t, 64, requests[n:], 2*phase, nil)
 	runtime.ReadMemStats(&after)
-	asked := uint64(max(1, r.asked)) //nolint:gosec // a count
+	asked := uint64(max(1, r.asked))
 	b.table.tell("", "allocations for each, clients included", "%d of %d bytes in all",
 		(after.Mallocs-before.Mallocs)/asked, (after.TotalAlloc-before.TotalAlloc)/asked)
 	for _, kind := range []string{"allocs", "block", "mutex"} {
