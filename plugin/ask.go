@@ -188,7 +188,7 @@ func ask(ctx context.Context, r raw, m operator.Method, params []byte) (json.Raw
 // unreachable says what to do where no tower listens in a directory.
 func unreachable(dir string, why error) error {
 	if errors.Is(why, fs.ErrPermission) {
-		return fmt.Errorf("you may not ask the tower in %s: run this as its user: %w", dir, why)
+		return fmt.Errorf("you may not ask a tower in %s: if there is one, run this as its user: %w", dir, why)
 	}
 	return fmt.Errorf("no tower can be reached in %s: start it (vigil tower, or lightningd with the plugin; "+
 		"it takes a moment), or say which is meant (--data-dir, --network): %w", dir, why)

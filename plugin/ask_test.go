@@ -30,7 +30,7 @@ func TestAskingWhereNoTowerRuns(t *testing.T) {
 // Who may not ask is not told to start another tower there.
 func TestAskingAnothersTower(t *testing.T) {
 	err := unreachable("/var/lib/vigil", &fs.PathError{Op: "dial", Path: "vigil.sock", Err: syscall.EACCES})
-	if want := "you may not ask the tower in /var/lib/vigil: run this as its user: "; !strings.HasPrefix(err.Error(), want) {
+	if want := "you may not ask a tower in /var/lib/vigil: if there is one, run this as its user: "; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v", err)
 	}
 }

@@ -102,7 +102,7 @@ func (d *Desk) selfTest(ctx context.Context) (SelfTest, error) {
 
 // appointment walks what a user's appointment goes through.
 func (w *walk) appointment(ctx context.Context) {
-	const room = "make room on the disk, or repair it: no appointment is accepted until then"
+	const room = "if the chain was not seen yet, see the stage chain; else make room on the disk, or repair it: no appointment is accepted until then"
 	w.must(ctx, "store", room, w.store)
 	w.must(ctx, "registration", room, w.register)
 	w.must(ctx, "appointment", "see the tower's log; is a limit of yours too tight (max-blob-size, max-storage; with vigil- before them in a node)?", w.handIn)

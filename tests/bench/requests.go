@@ -90,8 +90,8 @@ func (b *bench) tellAdds(clients int, r, bare measured) {
 	} else { // what is asked for leaves out the commit, which fewer share
 		b.table.tell("1", what+"CPU of the tower for each", "%s", times(r.cpuEach(), r.signatures()))
 	}
-	b.table.tell("1", what+"CPU of a bare tower for each", "%s", times(bare.cpuEach(), bare.signatures()))
 	b.table.tell("1", what+"the same over the tower's own signatures", "%s", times(r.cpuEach(), r.floor.own.recover+r.floor.own.sign))
+	b.table.tell("1", what+"CPU of a bare tower for each", "%s", times(bare.cpuEach(), bare.signatures()))
 }
 
 // asks measures get_appointment.
