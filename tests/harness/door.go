@@ -1,9 +1,13 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // door is the address at which others reach the node. It opens only when the
@@ -22,7 +26,7 @@ type door struct {
 func (d *door) open(node string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	listener, err := net.Listen("tcp", d.address)
+	listener, err := listenAgain(d.address)
 	if err != nil {
 		return err
 	}
@@ -37,6 +41,16 @@ func (d *door) open(node string) error {
 		}
 	})
 	return nil
+}
+
+// listenAgain listens where this process did a moment ago. A child that is being started
+// has all that its parent had open until it is another program, the old listener as well.
+func listenAgain(address string) (listener net.Listener, err error) {
+	Eventually(context.Background(), 10*time.Second, func() bool {
+		listener, err = net.Listen("tcp", address)
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
+	return listener, err
 }
 
 // forward carries bytes both ways; the end of one way ends that way only.
