@@ -85,11 +85,9 @@ func (b *bench) tellAdds(clients int, r, bare measured) {
 	} else {
 		b.table.tell("1", what+"p50 / p99 / longest", "%s", figure)
 	}
-	if clients == 64 {
-		b.table.ratio("1", what+"CPU of the tower for each", r.cpuEach(), r.signatures(), 1.5)
-	} else { // what is asked for leaves out the commit, which fewer share
-		b.table.tell("1", what+"CPU of the tower for each", "%s", times(r.cpuEach(), r.signatures()))
-	}
+	const most = 1.5
+	over, least := share(r.cpuEach(), r.signatures()), share(bare.cpuEach(), bare.signatures())
+	b.table.judge("1", what+"CPU of the tower for each", times(r.cpuEach(), r.signatures()), "at most 1.5 ×", over <= most, least <= most)
 	b.table.tell("1", what+"the same over the tower's own signatures", "%s", times(r.cpuEach(), r.floor.own.recover+r.floor.own.sign))
 	b.table.tell("1", what+"CPU of a bare tower for each", "%s", times(bare.cpuEach(), bare.signatures()))
 }

@@ -14,9 +14,7 @@ import (
 	"vigil/tests/harness"
 )
 
-const (
-	blocks = 4 // of each shape
-)
+const blocks = 4 // of each shape
 
 // large is what measures one large store.
 type large struct {
