@@ -58,6 +58,9 @@ type BlockStore interface {
 	// Tip is the last block that was processed whole; found is false
 	// before the first.
 	Tip() (h chain.Header, found bool, err error)
+	// Height is the tip's. In a view it may be that of the commit before those
+	// which the view shows.
+	Height() (height uint32, found bool, err error)
 	// Header returns a stored block by height.
 	Header(height uint32) (h chain.Header, found bool, err error)
 	// Lowest returns the lowest stored block.

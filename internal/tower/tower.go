@@ -89,14 +89,14 @@ func (t *Tower) view(ctx context.Context, f func(tx Tx, height uint32) error) er
 // atTip fails before the first block: without a height no subscription has a
 // beginning or an end.
 func atTip(tx Tx, f func(tx Tx, height uint32) error) error {
-	tip, found, err := tx.Tip()
+	height, found, err := tx.Height()
 	if err != nil {
 		return err
 	}
 	if !found {
 		return teos.Errorf(teos.Unavailable, "the tower has not seen the chain yet: try again in a minute")
 	}
-	return f(tx, tip.Height)
+	return f(tx, height)
 }
 
 // DuePenalties implements responder.Ledger.

@@ -28,6 +28,17 @@ func (t *tx) Tip() (tip chain.Header, found bool, err error) {
 	return tip, found, err
 }
 
+// Height implements tower.BlockStore.
+func (t *tx) Height() (height uint32, found bool, err error) {
+	if t.batch == nil && !t.begun {
+		if tip := t.memory.tip.Load(); tip != nil {
+			return tip.Height, true, nil
+		}
+	}
+	tip, found, err := t.Tip()
+	return tip.Height, found, err
+}
+
 // moved is called before blocks are written.
 func (t *tx) moved() {
 	if t.batch != nil {

@@ -17,7 +17,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"vigil/internal/tower"
-	"vigil/internal/tower/chain"
 )
 
 // DB is a store in one SQLite file, which must be written to by nobody else.
@@ -26,11 +25,10 @@ import (
 type DB struct {
 	write, read *sql.DB
 	line        line
-	writer      *conn         // whose turn it is has it
-	version     version       // that the writer saw last
-	tip         *chain.Header // as it was committed, nil where it has to be read; the writer's
-	readers     chan *conn    // that are idle
-	rowsRead    atomic.Int64  // by readers, since the page cache was emptied
+	writer      *conn        // whose turn it is has it
+	version     version      // that the writer saw last
+	readers     chan *conn   // that are idle
+	rowsRead    atomic.Int64 // by readers, since the page cache was emptied
 	onCommit    atomic.Pointer[func(together int, took time.Duration)]
 	file        atomic.Pointer[string] // its name, once it was asked for
 	memory

@@ -19,8 +19,12 @@ type tx struct {
 	committed []func()
 	// laid is where appointments were added or dropped.
 	laid []laid
-	// read is how many rows it has read.
-	read int64
+	// read is how many rows it has read; begun says that it has run a statement,
+	// and so that a view has its snapshot.
+	read  int64
+	begun bool
+	// touched are users that it has read or written.
+	touched touched
 }
 
 // statement prepares one, unless the caller has gone. It is not interrupted once
@@ -29,6 +33,7 @@ func (t *tx) statement(query string) (*sql.Stmt, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, err
 	}
+	t.begun = true
 	return t.conn.prepare(query)
 }
 
@@ -49,6 +54,9 @@ func (t *tx) result(query string, args []any) (sql.Result, error) {
 	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return nil, err
+	}
+	if changesUsers(query) {
+		t.touched.change()
 	}
 	return s.ExecContext(context.Background(), args...)
 }

@@ -27,6 +27,7 @@ type batch struct {
 	kept, played int
 	tip          *chain.Header // as the last of them, or the last commit, left it; nil if it must be read
 	grown        growth
+	touched      touched
 	committed    []func()
 	laid         []laid
 	done         chan struct{}
@@ -93,7 +94,7 @@ func (b *batch) wait(ctx context.Context) error {
 // join returns the batch of whose turn it is, with a transaction open.
 func (db *DB) join(ctx context.Context) (b *batch, err error) {
 	if b = db.line.batch; b == nil {
-		b = &batch{began: time.Now(), done: make(chan struct{})}
+		b = &batch{began: time.Now(), tip: db.memory.tip.Load(), done: make(chan struct{})}
 		db.line.batch = b
 	}
 	if b.open {
@@ -104,7 +105,7 @@ func (db *DB) join(ctx context.Context) (b *batch, err error) {
 	}
 	b.open = true
 	err = db.notice()
-	b.tip = db.tip
+	b.tip = db.memory.tip.Load()
 	return b, err
 }
 
@@ -116,9 +117,10 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 		db.proceed(b)
 	}()
 	t := &tx{ctx: ctx, conn: db.writer, memory: &db.memory, batch: b}
-	kept := false
+	kept, tip := false, b.tip
 	defer func() {
 		if !kept {
+			b.tip = tip
 			db.undo(b, err)
 		}
 	}()
@@ -143,6 +145,7 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 	kept = true
 	b.kept++
 	b.grown = b.grown.plus(t.grown)
+	b.touched.follow(t.touched)
 	b.committed = append(b.committed, t.committed...)
 	b.laid = append(b.laid, t.laid...)
 	return nil
@@ -151,7 +154,6 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 // undo takes back what one function did, that failed for a reason. Where nothing was
 // kept before it, no savepoint was needed: the whole transaction goes.
 func (db *DB) undo(b *batch, why error) {
-	b.tip = nil
 	if b.kept == 0 {
 		db.writer.end(why)
 		b.open = false
@@ -187,7 +189,6 @@ func (db *DB) finish(b *batch) {
 
 // settle ends the batch, durably or not at all.
 func (db *DB) settle(b *batch) {
-	db.tip = nil
 	if b.open && b.err == nil {
 		began := time.Now()
 		if err := db.commit(b); err != nil {
@@ -199,15 +200,23 @@ func (db *DB) settle(b *batch) {
 	if b.open && b.err != nil {
 		db.writer.end(b.err)
 	}
-	if b.err == nil {
-		db.tip = b.tip
-		for _, f := range b.committed {
-			f()
-		}
-		db.density.count(b.laid)
-	}
+	db.takeOver(b)
 	db.line.batch = nil
 	close(b.done)
+}
+
+// takeOver remembers what a batch left, or forgets what it may have left.
+func (db *DB) takeOver(b *batch) {
+	if b.err != nil {
+		db.unsure()
+		return
+	}
+	db.memory.tip.Store(b.tip)
+	db.users.follow(b.touched)
+	for _, f := range b.committed {
+		f()
+	}
+	db.density.count(b.laid)
 }
 
 // OnCommit sets what is called after each commit with how many functions shared
@@ -216,8 +225,11 @@ func (db *DB) settle(b *batch) {
 func (db *DB) OnCommit(f func(together int, took time.Duration)) { db.onCommit.Store(&f) }
 
 func (db *DB) commit(b *batch) error {
-	t := &tx{ctx: context.Background(), conn: db.writer, memory: &db.memory}
+	t := &tx{ctx: context.Background(), conn: db.writer, memory: &db.memory, batch: b}
 	if err := t.count(b.grown); err != nil {
+		return err
+	}
+	if _, _, err := t.Tip(); err != nil { // of it, the readers learn the height
 		return err
 	}
 	return db.writer.run("COMMIT")
@@ -240,7 +252,6 @@ func (db *DB) notice() error {
 	}
 	if db.version.conn != nil && now != db.version {
 		db.forget()
-		db.tip = nil
 	}
 	db.version = now
 	return nil

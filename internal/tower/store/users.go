@@ -22,13 +22,19 @@ func scanUser(s scanner) (u gatekeeper.User, err error) {
 
 // User implements gatekeeper.Store.
 func (t *tx) User(id teos.UserID) (u gatekeeper.User, err error) {
+	if u, ok := t.knownUser(id); ok {
+		return u, nil
+	}
 	err = t.all("read a user", `SELECT `+userColumns+` FROM users WHERE public_key = ?`, []any{id[:]},
 		func(rows *sql.Rows) (err error) {
 			u, err = scanUser(rows)
 			return err
 		})
 	if err == nil && u.Row == 0 {
-		u, err = gatekeeper.User{ID: id}, gatekeeper.ErrNoUser
+		return gatekeeper.User{ID: id}, gatekeeper.ErrNoUser
+	}
+	if err == nil {
+		t.know(u)
 	}
 	return u, err
 }
@@ -39,32 +45,55 @@ func (t *tx) HasAppointments(userRow int64) (bool, error) {
 		[]any{userRow}, []any{new(int)})
 }
 
-// PutUser implements gatekeeper.Store.
-func (t *tx) PutUser(u gatekeeper.User) error {
-	if u.Row == 0 {
-		_, err := t.exec("insert a user", `
-			INSERT INTO users (public_key, dialect, available_slots, subscription_start, subscription_expiry,
-				appointments, filled_slots, stored_bytes, since, last_appointment)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry,
-			u.Appointments, u.Filled, u.Bytes, u.Since, u.LastAppointment)
-		if err == nil {
-			t.grown.users++
-		}
-		return err
-	}
-	n, err := t.exec("update what a user has", `
+const (
+	insertUser = `
+		INSERT INTO users (public_key, dialect, available_slots, subscription_start, subscription_expiry,
+			appointments, filled_slots, stored_bytes, since, last_appointment)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// updateLoad is for whom the rest is so already: its index need not be written.
+	updateLoad = `
 		UPDATE users SET available_slots = ?, appointments = ?, filled_slots = ?, stored_bytes = ?, last_appointment = ?
-		WHERE id = ? AND dialect = ? AND subscription_start = ? AND subscription_expiry = ?`,
-		u.Slots, u.Appointments, u.Filled, u.Bytes, u.LastAppointment, u.Row, u.Dialect, u.Start, u.Expiry)
-	if err != nil || n == 1 {
-		return err // the rest was so already, and its index need not be written
-	}
-	n, err = t.exec("update a user", `
+		WHERE id = ? AND dialect = ? AND subscription_start = ? AND subscription_expiry = ? AND since = ?`
+	updateUser = `
 		UPDATE users SET dialect = ?, available_slots = ?, subscription_start = ?, subscription_expiry = ?,
 			appointments = ?, filled_slots = ?, stored_bytes = ?, since = ?, last_appointment = ?
-		WHERE id = ?`, u.Dialect, u.Slots, u.Start, u.Expiry,
+		WHERE id = ?`
+)
+
+// PutUser implements gatekeeper.Store.
+func (t *tx) PutUser(u gatekeeper.User) error {
+	row, err := t.putUser(u)
+	if err != nil {
+		t.memory.users.drop(u.ID) // it is read before it is written again
+		return err
+	}
+	u.Row = row
+	t.know(u)
+	return nil
+}
+
+func (t *tx) putUser(u gatekeeper.User) (row int64, err error) {
+	if u.Row == 0 {
+		return t.insertUser(u)
+	}
+	n, err := t.exec("update what a user has", updateLoad,
+		u.Slots, u.Appointments, u.Filled, u.Bytes, u.LastAppointment, u.Row, u.Dialect, u.Start, u.Expiry, u.Since)
+	if err != nil || n == 1 {
+		return u.Row, err
+	}
+	n, err = t.exec("update a user", updateUser, u.Dialect, u.Slots, u.Start, u.Expiry,
 		u.Appointments, u.Filled, u.Bytes, u.Since, u.LastAppointment, u.Row)
-	return one(n, err, "update a user")
+	return u.Row, one(n, err, "update a user")
+}
+
+func (t *tx) insertUser(u gatekeeper.User) (int64, error) {
+	r, err := t.result(insertUser, []any{u.ID[:], u.Dialect, u.Slots, u.Start, u.Expiry,
+		u.Appointments, u.Filled, u.Bytes, u.Since, u.LastAppointment})
+	if err != nil {
+		return 0, fmt.Errorf("insert a user: %w", err)
+	}
+	t.grown.users++
+	return r.LastInsertId()
 }
 
 // one makes a statement that must have hit one row fail where it did not.
