@@ -24,12 +24,15 @@ func (b *bench) catchUp() {
 	txs := fund(node, blockTxs)
 	b.settle(t, node.Height())
 	b.register(t, users)
-	b.addLoad(t, users, 8, 5000)
+	b.load(t, 8, addRequests(t.address, newAdditions(users, 5000)), phase, nil)
 	t.solo.Stop()
 
 	b.say("a chain of %d blocks with %d transactions each", missed, blockTxs)
 	from := node.Height()
-	for range missed {
+	for i := range missed {
+		if i%40 == 0 && i > 0 {
+			b.say("%d of them", i)
+		}
 		node.MineBlock(txs...)
 		txs = next(txs)
 	}

@@ -41,25 +41,27 @@ type signing struct {
 // pair is the CPU of one recovery and of one signature.
 type pair struct{ recover, sign time.Duration }
 
-// measureSigning measures both.
-func measureSigning() signing { return signing{signatures(), ownSignatures()} }
+// both is an appointment's.
+func (p pair) both() time.Duration { return p.recover + p.sign }
 
-// around is what signatures take while something is measured, the mean of before and
-// after: a machine may be twice as fast a minute later.
-func around(measure func()) signing {
-	before := measureSigning()
-	measure()
-	after := measureSigning()
-	return signing{before.pair.mean(after.pair), before.own.mean(after.own)}
+// measureSigning measures both, with so many messages.
+func measureSigning(n int) signing { return signing{signatures(n), ownSignatures(n)} }
+
+func (s signing) plus(o signing) signing {
+	return signing{s.pair.plus(o.pair), s.own.plus(o.own)}
 }
 
-func (p pair) mean(q pair) pair {
-	return pair{(p.recover + q.recover) / 2, (p.sign + q.sign) / 2}
+func (p pair) plus(q pair) pair { return pair{p.recover + q.recover, p.sign + q.sign} }
+
+func (s signing) over(n int) signing { return signing{s.pair.over(n), s.own.over(n)} }
+
+func (p pair) over(n int) pair {
+	return pair{p.recover / time.Duration(n), p.sign / time.Duration(n)}
 }
 
 func (b *bench) measureFloor() {
 	b.say("signatures and the disk by themselves")
-	b.floor.signing = measureSigning()
+	b.floor.signing = measureSigning(different)
 	b.floor.write = b.durableWrite()
 	b.floor.commit, b.floor.http = map[int]time.Duration{}, map[int]time.Duration{}
 	b.alone(func(b *bench) {
@@ -82,28 +84,28 @@ func (b *bench) measureFloor() {
 const different = 2000
 
 // signatures measures btcec.
-func signatures() pair {
+func signatures(n int) pair {
 	key, _ := btcec.PrivKeyFromBytes(hashOf("floor"))
-	digests := make([][]byte, different)
+	digests := make([][]byte, n)
 	for i := range digests {
 		digests[i] = hashOf(fmt.Sprint("digest ", i))
 	}
-	made := make([][]byte, different)
+	made := make([][]byte, n)
 	return pair{
-		sign:    threadTime(different, func(i int) { made[i] = ecdsa.SignCompact(key, digests[i], true) }),
-		recover: threadTime(different, func(i int) { _, _, _ = ecdsa.RecoverCompact(made[i], digests[i]) }),
+		sign:    threadTime(n, func(i int) { made[i] = ecdsa.SignCompact(key, digests[i], true) }),
+		recover: threadTime(n, func(i int) { _, _, _ = ecdsa.RecoverCompact(made[i], digests[i]) }),
 	}
 }
 
 // ownSignatures measures what is built into this program and into the tower, the hash
 // of a short message included.
-func ownSignatures() pair {
+func ownSignatures(n int) pair {
 	key, _ := btcec.PrivKeyFromBytes(hashOf("floor"))
-	made := make([]teos.Signature, different)
+	made := make([]teos.Signature, n)
 	message := func(i int) []byte { return fmt.Append(nil, "message ", i) }
 	return pair{
-		sign:    threadTime(different, func(i int) { made[i] = teos.Sign(key, message(i)) }),
-		recover: threadTime(different, func(i int) { _, _ = teos.Recover(message(i), made[i]) }),
+		sign:    threadTime(n, func(i int) { made[i] = teos.Sign(key, message(i)) }),
+		recover: threadTime(n, func(i int) { _, _ = teos.Recover(message(i), made[i]) }),
 	}
 }
 

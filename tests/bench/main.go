@@ -53,6 +53,7 @@ func measure(b *bench, s settings) {
 	}
 	if s.doc != "" && !b.Failed() {
 		b.check("write the document", b.table.write(s.doc, s.section()))
+		fmt.Printf("\nThis table is in %s now.\n", s.doc)
 	}
 }
 

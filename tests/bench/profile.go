@@ -32,7 +32,7 @@ func profile(b *bench, path string) {
 	users := newUsers(8)
 	t := b.inProcess()
 	b.register(t, users)
-	b.addLoad(t, users, 64, 2000)
+	b.load(t, 64, addRequests(t.address, newAdditions(users, 2000)), phase, nil)
 	const n = 30_000
 	requests := addRequests(t.address, newAdditions(users, 2*n))
 

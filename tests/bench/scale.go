@@ -64,6 +64,7 @@ func (b *bench) atSize(s settings, cached string, size int, smallest string) {
 	l.hold("5", "disk for each appointment of 300 bytes", fmt.Sprintf("%d bytes", b.diskOf(cached)/int64(size)),
 		"under 480 bytes", b.diskOf(cached) < int64(size)*blobSize*16/10)
 	l.copyStore(cached, l.dir)
+	l.say("making blocks of 4 MB")
 	l.prepareBlocks()
 	l.alone(func(*bench) { l.inProcess(smallest) })
 	if s.wants("4,5") {
@@ -124,10 +125,12 @@ func (l *large) blockAt(height int) (text string) {
 func (l *large) inProcess(smallest string) {
 	l.Helper()
 	db := l.open(l.dir)
+	l.say("scanning")
 	l.scanTimes(db)
 	if smallest != "" {
 		l.alone(func(*bench) { l.against(db, smallest) })
 	}
+	l.say("connecting blocks")
 	l.blockTimes(newCore(heavyUser.key, db))
 }
 

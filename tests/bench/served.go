@@ -18,6 +18,7 @@ func (l *large) served() {
 	l.Helper()
 	t := l.startTower(l.node, l.dir, harness.Options{"subscription-slots": 100, "subscription-duration": 10, "expiry-grace": 1, "max-subscription": 0})
 	l.settle(t, l.node.Height())
+	l.say("starting, listing, and requests of users with much and with little")
 	l.starts(t)
 	l.tell("4", "resident memory after the start", "%d MiB", memory(t.pid, "VmRSS")/mib)
 	l.tell("4", "get_subscription_info, user with a tenth / with ten", "%s / %s", l.list(t, heavyUser), l.list(t, lightUser))
