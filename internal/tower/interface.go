@@ -58,8 +58,7 @@ type BlockStore interface {
 	// Tip is the last block that was processed whole; found is false
 	// before the first.
 	Tip() (h chain.Header, found bool, err error)
-	// Height is the tip's. In a view it may be that of the commit before those
-	// which the view shows.
+	// Height is the tip's; most often it need not be read.
 	Height() (height uint32, found bool, err error)
 	// Header returns a stored block by height.
 	Header(height uint32) (h chain.Header, found bool, err error)

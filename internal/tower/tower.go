@@ -134,7 +134,11 @@ func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []respond
 // Ready fails until appointments are accepted. With write set it proves that
 // the store can commit.
 func (t *Tower) Ready(ctx context.Context, write bool) error {
-	if err := t.view(ctx, func(Tx, uint32) error { return nil }); err != nil || !write {
+	err := t.view(ctx, func(tx Tx, _ uint32) error {
+		_, _, err := tx.Tip() // of the file: a height may be remembered
+		return err
+	})
+	if err != nil || !write {
 		return err
 	}
 	if err := t.admit(); err != nil {

@@ -30,8 +30,12 @@ func (t *tx) Tip() (tip chain.Header, found bool, err error) {
 
 // Height implements tower.BlockStore.
 func (t *tx) Height() (height uint32, found bool, err error) {
-	if t.batch == nil && !t.begun {
-		if tip := t.memory.tip.Load(); tip != nil {
+	if t.batch == nil {
+		tip, err := t.knownTip()
+		if err != nil {
+			return 0, false, err
+		}
+		if tip != nil {
 			return tip.Height, true, nil
 		}
 	}

@@ -15,7 +15,12 @@ import (
 type conn struct {
 	db         *sql.DB
 	sql        *sql.Conn // nil until it is needed, and after it failed
-	statements map[string]*sql.Stmt
+	statements map[string]*statement
+}
+
+type statement struct {
+	*sql.Stmt
+	changesUsers bool // see there
 }
 
 func newConn(db *sql.DB) *conn { return &conn{db: db} }
@@ -30,9 +35,9 @@ func (c *conn) begin(ctx context.Context, how string) (err error) {
 			c.sql = nil
 			return fmt.Errorf("connect: %w", err)
 		}
-		c.statements = map[string]*sql.Stmt{}
+		c.statements = map[string]*statement{}
 	}
-	s, err := c.prepare(how) //nolint:sqlclosecheck // the connection keeps it
+	s, err := c.prepare(how)
 	if err == nil {
 		_, err = s.ExecContext(ctx)
 	}
@@ -57,22 +62,24 @@ func (c *conn) end(why error) {
 // run executes a statement that nothing may interrupt: SQLite undoes a whole
 // transaction in which one was.
 func (c *conn) run(query string) error {
-	s, err := c.prepare(query) //nolint:sqlclosecheck // the connection keeps it
+	s, err := c.prepare(query)
 	if err == nil {
 		_, err = s.ExecContext(context.Background())
 	}
 	return err
 }
 
-func (c *conn) prepare(query string) (*sql.Stmt, error) {
+func (c *conn) prepare(query string) (*statement, error) {
 	if s := c.statements[query]; s != nil {
 		return s, nil
 	}
-	s, err := c.sql.PrepareContext(context.Background(), query)
-	if err == nil {
-		c.statements[query] = s
+	prepared, err := c.sql.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	s := &statement{prepared, changesUsers(query)}
+	c.statements[query] = s
+	return s, nil
 }
 
 // drop gives a connection up whose state is not known: the next transaction

@@ -1,57 +1,71 @@
 package store
 
 import (
-	"slices"
-	"strings"
 	"sync"
 
 	"vigil/internal/teos"
+	"vigil/internal/tower/chain"
 	"vigil/internal/tower/gatekeeper"
 )
 
-// maxKnown is how many users are remembered at most, maxTouched how many a batch may
-// touch before it only knows that it touched many.
-const (
-	maxKnown   = 4096
-	maxTouched = 256
-)
+// maxKnown is how many users are remembered at most.
+const maxKnown = 4096
 
-// known are users as the last commit left their rows: who hands one appointment in
-// hands in the next, and to read a row takes a driver four times as long as SQLite.
-// Only the writer puts users in, of what it has read or written, once that is durable.
-// A user who is not among them may be in the store all the same.
+// known is what the last commit left of the tip and of users: who hands one appointment
+// in hands in the next, and to read a row takes a driver four times as long as SQLite.
+// Only the writer puts in what it has read or written, once that is durable. A user who
+// is not among them may be in the store all the same.
 type known struct {
 	mu    sync.RWMutex
 	users map[teos.UserID]gatekeeper.User
+	tip   *chain.Header // nil where it has to be read
+	// begun counts the commits; done is the count when users and tip were as the
+	// last of them left the store. While they differ, a view may show either.
+	begun, done uint64
 }
 
-func (k *known) find(id teos.UserID) (gatekeeper.User, bool) {
+// user returns what the writer knows.
+func (k *known) user(id teos.UserID) (gatekeeper.User, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	u, ok := k.users[id]
 	return u, ok
 }
 
+func (k *known) lastTip() *chain.Header {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.tip
+}
+
+// begin is for right before a commit.
+func (k *known) begin() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.begun++
+}
+
 // follow takes over what a batch has done, which was committed.
-func (k *known) follow(done touched) {
+func (k *known) follow(done touched, tip *chain.Header) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if done.others || k.users == nil {
 		k.users = map[teos.UserID]gatekeeper.User{}
 	}
 	for _, u := range done.users {
-		k.makeRoom()
+		k.makeRoom(u.ID)
 		k.users[u.ID] = u
 	}
+	k.tip, k.done = tip, k.begun
 }
 
-// makeRoom forgets any one user where there are too many.
-func (k *known) makeRoom() {
-	if len(k.users) < maxKnown {
+// makeRoom forgets any other user where there are too many.
+func (k *known) makeRoom(id teos.UserID) {
+	if _, has := k.users[id]; has || len(k.users) < maxKnown {
 		return
 	}
-	for id := range k.users {
-		delete(k.users, id)
+	for other := range k.users {
+		delete(k.users, other)
 		return
 	}
 }
@@ -62,68 +76,31 @@ func (k *known) drop(id teos.UserID) {
 	delete(k.users, id)
 }
 
+// forget is for when it is not known what was committed. Views learn nothing more until
+// the next commit.
 func (k *known) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.users = nil
+	k.users, k.tip = nil, nil
 }
 
-// touched are the users that a transaction has read or written, as it sees them.
-type touched struct {
-	users []gatekeeper.User
-	// others says that it has changed other users, too: what was known of any
-	// before does not hold.
-	others bool
-}
-
-func (d *touched) find(id teos.UserID) (gatekeeper.User, bool) {
-	i := slices.IndexFunc(d.users, func(u gatekeeper.User) bool { return u.ID == id })
-	if i < 0 {
-		return gatekeeper.User{}, false
-	}
-	return d.users[i], true
-}
-
-func (d *touched) put(u gatekeeper.User) {
-	i := slices.IndexFunc(d.users, func(v gatekeeper.User) bool { return v.ID == u.ID })
-	switch {
-	case i >= 0:
-		d.users[i] = u
-	case len(d.users) < maxTouched:
-		d.users = append(d.users, u)
-	default:
-		d.change()
-	}
-}
-
-// change notes that any user may have changed.
-func (d *touched) change() { d.users, d.others = nil, true }
-
-// follow takes over what one more function of a batch has done.
-func (d *touched) follow(done touched) {
-	if done.others {
-		d.change()
-	}
-	for _, u := range done.users {
-		d.put(u)
-	}
-}
-
-// knownUser returns a user without reading its row. A view has what was committed
-// before its snapshot, as long as it has read nothing.
-func (t *tx) knownUser(id teos.UserID) (u gatekeeper.User, ok bool) {
+// knownUser returns a user without reading its row.
+func (t *tx) knownUser(id teos.UserID) (u gatekeeper.User, ok bool, err error) {
 	if t.batch == nil {
-		if t.begun {
-			return u, false
+		g, err := t.glance()
+		if g == nil {
+			return u, false, err
 		}
-		return t.memory.users.find(id)
+		u, ok = g.user(id)
+		return u, ok, nil
 	}
 	for _, d := range []*touched{&t.touched, &t.batch.touched} {
 		if u, ok = d.find(id); ok || d.others {
-			return u, ok
+			return u, ok, nil
 		}
 	}
-	return t.memory.users.find(id)
+	u, ok = t.memory.known.user(id)
+	return u, ok, nil
 }
 
 // know notes how a user's row is now.
@@ -131,14 +108,4 @@ func (t *tx) know(u gatekeeper.User) {
 	if t.batch != nil {
 		t.touched.put(u)
 	}
-}
-
-// changesUsers tells whether a statement that writes may change rows of users, other
-// than the one whose row PutUser then knows.
-func changesUsers(query string) bool {
-	switch query {
-	case insertUser, updateLoad, updateUser:
-		return false
-	}
-	return strings.Contains(query, "users")
 }

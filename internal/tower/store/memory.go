@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -20,9 +19,8 @@ type memory struct {
 	locators sieve // of all appointments
 	outputs  sieve // that are watched
 	recents  recents
-	users    known
-	tip      atomic.Pointer[chain.Header] // as it was committed, nil where it has to be read
-	density  density                      // of the appointments' rows
+	known    known
+	density  density // of the appointments' rows
 }
 
 // forget is for when the file was written to behind our back.
@@ -30,13 +28,7 @@ func (m *memory) forget() {
 	m.locators.forget()
 	m.outputs.forget()
 	m.recents.forget()
-	m.unsure()
-}
-
-// unsure is for when it is not known what was committed.
-func (m *memory) unsure() {
-	m.users.forget()
-	m.tip.Store(nil)
+	m.known.forget()
 }
 
 const outputKeySize = chainhash.HashSize + 4

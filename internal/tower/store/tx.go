@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"vigil/internal/tower"
 )
 
 // tx implements tower.Tx. Each method of it is one statement or a few.
@@ -23,18 +25,34 @@ type tx struct {
 	// and so that a view has its snapshot.
 	read  int64
 	begun bool
-	// touched are users that it has read or written.
+	// touched are users that it has read or written; glanced is what a view knows.
 	touched touched
+	glanced *glance
+	// failed is the file's first failure: SQLite may have undone the whole
+	// transaction, so nothing of it may be kept, whoever swallows that.
+	failed error
 }
 
 // statement prepares one, unless the caller has gone. It is not interrupted once
 // it runs: see conn.run.
-func (t *tx) statement(query string) (*sql.Stmt, error) {
+func (t *tx) statement(query string) (*statement, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, err
 	}
 	t.begun = true
-	return t.conn.prepare(query)
+	s, err := t.conn.prepare(query)
+	if err == nil && s.changesUsers {
+		t.touched.change()
+	}
+	return s, err
+}
+
+// meet notes a failure of the file.
+func (t *tx) meet(err error) error {
+	if err != nil && t.failed == nil && errors.Is(named(err), tower.ErrStore) {
+		t.failed = err
+	}
+	return err
 }
 
 // exec runs a statement and names it in the error.
@@ -51,22 +69,20 @@ func (t *tx) exec(what, query string, args ...any) (int64, error) {
 }
 
 func (t *tx) result(query string, args []any) (sql.Result, error) {
-	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
+	s, err := t.statement(query)
 	if err != nil {
 		return nil, err
 	}
-	if changesUsers(query) {
-		t.touched.change()
-	}
-	return s.ExecContext(context.Background(), args...)
+	r, err := s.ExecContext(context.Background(), args...)
+	return r, t.meet(err)
 }
 
 // one scans a single row; found is false where there is none.
 func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
-	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
+	s, err := t.statement(query)
 	if err == nil {
 		t.read++
-		err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
+		err = t.meet(s.QueryRowContext(context.Background(), args...).Scan(dest...))
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -79,13 +95,13 @@ func (t *tx) one(what, query string, args, dest []any) (found bool, err error) {
 
 // all calls scan for each row.
 func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.statement(query) //nolint:sqlclosecheck // the connection keeps it
+	s, err := t.statement(query)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	rows, err := s.QueryContext(context.Background(), args...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", what, t.meet(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -95,7 +111,7 @@ func (t *tx) all(what, query string, args []any, scan func(*sql.Rows) error) err
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", what, t.meet(err))
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (b *batch) wait(ctx context.Context) error {
 // join returns the batch of whose turn it is, with a transaction open.
 func (db *DB) join(ctx context.Context) (b *batch, err error) {
 	if b = db.line.batch; b == nil {
-		b = &batch{began: time.Now(), tip: db.memory.tip.Load(), done: make(chan struct{})}
+		b = &batch{began: time.Now(), tip: db.known.lastTip(), done: make(chan struct{})}
 		db.line.batch = b
 	}
 	if b.open {
@@ -105,7 +105,7 @@ func (db *DB) join(ctx context.Context) (b *batch, err error) {
 	}
 	b.open = true
 	err = db.notice()
-	b.tip = db.memory.tip.Load()
+	b.tip = db.known.lastTip()
 	return b, err
 }
 
@@ -131,6 +131,9 @@ func (db *DB) play(ctx context.Context, b *batch, f func(tower.Tx) error) (err e
 		}
 	}
 	if err = f(t); err == nil {
+		err = t.failed
+	}
+	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -208,11 +211,10 @@ func (db *DB) settle(b *batch) {
 // takeOver remembers what a batch left, or forgets what it may have left.
 func (db *DB) takeOver(b *batch) {
 	if b.err != nil {
-		db.unsure()
+		db.known.forget()
 		return
 	}
-	db.memory.tip.Store(b.tip)
-	db.users.follow(b.touched)
+	db.known.follow(b.touched, b.tip)
 	for _, f := range b.committed {
 		f()
 	}
@@ -229,9 +231,8 @@ func (db *DB) commit(b *batch) error {
 	if err := t.count(b.grown); err != nil {
 		return err
 	}
-	if _, _, err := t.Tip(); err != nil { // of it, the readers learn the height
-		return err
-	}
+	_, _, _ = t.Tip() // for the readers; where it can't be read they try themselves
+	db.known.begin()
 	return db.writer.run("COMMIT")
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 
@@ -22,16 +23,23 @@ func scanUser(s scanner) (u gatekeeper.User, err error) {
 
 // User implements gatekeeper.Store.
 func (t *tx) User(id teos.UserID) (u gatekeeper.User, err error) {
-	if u, ok := t.knownUser(id); ok {
-		return u, nil
+	if u, ok, err := t.knownUser(id); ok || err != nil {
+		return u, err
 	}
-	err = t.all("read a user", `SELECT `+userColumns+` FROM users WHERE public_key = ?`, []any{id[:]},
-		func(rows *sql.Rows) (err error) {
-			u, err = scanUser(rows)
-			return err
-		})
+	u, err = t.readUser(`WHERE public_key = ?`, id[:])
+	if errors.Is(err, gatekeeper.ErrNoUser) {
+		u.ID = id
+	}
+	return u, err
+}
+
+func (t *tx) readUser(where string, arg any) (u gatekeeper.User, err error) {
+	err = t.all("read a user", `SELECT `+userColumns+` FROM users `+where, []any{arg}, func(rows *sql.Rows) (err error) {
+		u, err = scanUser(rows)
+		return err
+	})
 	if err == nil && u.Row == 0 {
-		return gatekeeper.User{ID: id}, gatekeeper.ErrNoUser
+		err = gatekeeper.ErrNoUser
 	}
 	if err == nil {
 		t.know(u)
@@ -60,11 +68,18 @@ const (
 		WHERE id = ?`
 )
 
+// refundUser ends at the most slots, and at 0.
+const refundUser = `
+	UPDATE users SET available_slots = MIN(available_slots + ?2, ?3),
+		appointments = MAX(appointments - ?4, 0), filled_slots = MAX(filled_slots - ?2, 0),
+		stored_bytes = MAX(stored_bytes - ?5, 0)
+	WHERE id = ?1`
+
 // PutUser implements gatekeeper.Store.
 func (t *tx) PutUser(u gatekeeper.User) error {
 	row, err := t.putUser(u)
 	if err != nil {
-		t.memory.users.drop(u.ID) // it is read before it is written again
+		t.memory.known.drop(u.ID) // if its row is gone, that is seen the next time
 		return err
 	}
 	u.Row = row
@@ -106,14 +121,13 @@ func one(n int64, err error, what string) error {
 
 // Refund implements tower.UserStore.
 func (t *tx) Refund(userRow int64, l gatekeeper.Load) error {
-	n, err := t.exec("refund slots", `
-		UPDATE users SET available_slots = MIN(available_slots + ?2, ?3),
-			appointments = MAX(appointments - ?4, 0), filled_slots = MAX(filled_slots - ?2, 0),
-			stored_bytes = MAX(stored_bytes - ?5, 0)
-		WHERE id = ?1`,
-		userRow, l.Slots, uint32(math.MaxUint32), l.Appointments, l.Bytes)
+	n, err := t.exec("refund slots", refundUser, userRow, l.Slots, uint32(math.MaxUint32), l.Appointments, l.Bytes)
 	t.Grow(-int64(l.Bytes)) //nolint:gosec // what a disk holds
-	return one(n, err, "refund slots")
+	if err := one(n, err, "refund slots"); err != nil {
+		return err
+	}
+	_, err = t.readUser(`WHERE id = ?`, userRow) // so that it stays known
+	return err
 }
 
 // Grow implements gatekeeper.Store.

@@ -1,0 +1,187 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"vigil/internal/tower"
+	"vigil/internal/tower/gatekeeper"
+)
+
+func spend(t *testing.T, slots, height uint32) func(tower.Tx) error {
+	return func(tx tower.Tx) error {
+		u, err := tx.User(castID(0))
+		u.Slots -= slots
+		return errors.Join(err, tx.PutUser(u), putTip(t, height, nil)(tx))
+	}
+}
+
+// A view has one state of the store, whatever it asks for first: what was committed after
+// it began is not in it.
+func TestAViewStaysAsItBegan(t *testing.T) {
+	for first, ask := range map[string]func(tower.Tx) error{
+		"a row":    func(tx tower.Tx) error { _, err := tx.Identity("any"); return err },
+		"a user":   func(tx tower.Tx) error { _, err := tx.User(castID(0)); return err },
+		"nobody":   func(tx tower.Tx) error { _, _ = tx.User(castID(1)); return nil },
+		"a height": func(tx tower.Tx) error { _, _, err := tx.Height(); return err },
+		"the tip":  func(tx tower.Tx) error { _, _, err := tx.Tip(); return err },
+	} {
+		t.Run(first, func(t *testing.T) {
+			db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+			db.keeper.stop()
+			mustUpdate(t, db, func(tx tower.Tx) error {
+				return errors.Join(tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}), putTip(t, 1, nil)(tx))
+			})
+			mustView(t, db, func(tx tower.Tx) error {
+				if err := ask(tx); err != nil {
+					return err
+				}
+				wantState(t, tx, 9, 1)
+				mustUpdate(t, db, spend(t, 1, 2))
+				wantState(t, tx, 9, 1)
+				mustUpdate(t, db, spend(t, 1, 3))
+				wantState(t, tx, 9, 1)
+				return wantTip(t, 1)(tx)
+			})
+			mustView(t, db, func(tx tower.Tx) error { wantState(t, tx, 7, 3); return nil })
+		})
+	}
+}
+
+func wantState(t *testing.T, tx tower.Tx, slots, height uint32) {
+	t.Helper()
+	u, err := tx.User(castID(0))
+	h, found, errHeight := tx.Height()
+	if err != nil || errHeight != nil || !found || u.Slots != slots || h != height {
+		t.Errorf("%d slots at block %d (%v, %v), want %d at %d", u.Slots, h, err, errHeight, slots, height)
+	}
+	if row := inRows(t, tx)[castID(0)]; row != u {
+		t.Errorf("%+v is told, the row says %+v", u, row)
+	}
+}
+
+// Readers of what the last commit left read no row, or all of this were for nothing; while
+// a commit is on its way they do.
+func TestReadersNeedNoRows(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	db.keeper.stop()
+	mustUpdate(t, db, func(tx tower.Tx) error {
+		return errors.Join(tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}), putTip(t, 1, nil)(tx))
+	})
+	wantRead := func(what string, want int64) {
+		t.Helper()
+		mustView(t, db, func(x tower.Tx) error {
+			_, err := x.User(castID(0))
+			_, _, errHeight := x.Height()
+			if got := x.(*tx).read; got != want {
+				t.Errorf("%s: read %d rows, want %d", what, got, want)
+			}
+			return errors.Join(err, errHeight)
+		})
+	}
+	wantRead("after a commit", 0)
+	db.known.begin()
+	wantRead("while a commit is on its way", 2)
+	db.known.forget()
+	wantRead("after a failure", 2)
+}
+
+// A commit that begins while a view takes its snapshot may be in it or not.
+func TestACommitBesideASnapshotIsNotKnown(t *testing.T) {
+	var k known
+	k.begin()
+	k.follow(touched{users: []gatekeeper.User{{Row: 1, ID: castID(0)}}}, nil)
+	for what, take := range map[string]func() error{
+		"none": func() error { return nil }, "begun": func() error { k.begin(); return nil },
+		"failed": func() error { return errNo },
+	} {
+		k.begin()
+		k.follow(touched{}, nil)
+		g, err := k.look(take)
+		if (g != nil) != (what == "none") || (err != nil) != (what == "failed") {
+			t.Errorf("%s: a glance %v, %v", what, g != nil, err)
+		}
+	}
+}
+
+// A height that was not kept is none, for readers, too.
+func TestReadersLearnNoHeightThatWasNotKept(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	wantHeight := func(want uint32) {
+		t.Helper()
+		mustView(t, db, func(tx tower.Tx) error {
+			h, found, err := tx.Height()
+			if err != nil || found != (want > 0) || h != want {
+				t.Errorf("height %d (%v, %v), want %d", h, found, err, want)
+			}
+			return nil
+		})
+	}
+	wantHeight(0)
+	together(t, db, putTip(t, 1, nil))
+	wantHeight(1)
+	together(t, db, putTip(t, 2, errNo))
+	wantHeight(1)
+	together(t, db, func(x tower.Tx) error { return errors.Join(putTip(t, 2, nil)(x), lose(x)) })
+	wantHeight(1)
+	together(t, db, name("a"), putTip(t, 2, errNo), putTip(t, 2, nil))
+	wantHeight(2)
+	together(t, db, func(tx tower.Tx) error { return tx.DropAbove(1) })
+	if db.known.lastTip() == nil {
+		t.Error("the readers have to read the height")
+	}
+	wantHeight(1)
+}
+
+// A tip that can't be read stops nothing that has nothing to do with it.
+func TestAnUnreadableTipStopsNoCommit(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	db := openFile(t, file)
+	db.keeper.stop()
+	if _, err := raw(t, file).ExecContext(t.Context(), `INSERT INTO blocks VALUES (1, x'00', x'00')`); err != nil {
+		t.Fatal(err)
+	}
+	mustUpdate(t, db, name("a"))
+	if !has(t, db, "a") {
+		t.Error("what was committed is not there")
+	}
+}
+
+// A tower is ready if its file can be read, whatever is remembered.
+func TestReadyReadsTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	db := openFile(t, file)
+	db.keeper.stop()
+	key, _ := btcec.PrivKeyFromBytes([]byte{1})
+	w := tower.New(key, db, tower.Terms{}, slog.New(slog.DiscardHandler))
+	mustUpdate(t, db, putTip(t, 1, nil))
+	if err := w.Ready(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw(t, file).ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * readers { // each of them sees the change, and lets its pages go
+		mustView(t, db, func(x tower.Tx) error {
+			_, _, _ = x.Tip()
+			_, err := x.(*tx).exec("empty the page cache", `PRAGMA shrink_memory`)
+			return err
+		})
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Repeat([]byte{0x5a}, int(info.Size())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Ready(t.Context(), false); !errors.Is(err, tower.ErrDamaged) {
+		t.Errorf("got %v, want %v", err, tower.ErrDamaged)
+	}
+}
