@@ -86,7 +86,6 @@ type costs struct{ register, add, get result }
 // with ten; by turns, for the machine is not always as fast.
 func (l *large) perUser(t *served) {
 	l.Helper()
-	const rounds = 5
 	var heavy, light costs
 	l.cost(t, lightUser, &costs{}) // the first requests of a process tell of its start
 	for range rounds {

@@ -14,9 +14,10 @@ import (
 	"vigil/internal/tower/gatekeeper"
 )
 
+// spend takes so many slots of a user, and puts a block on the tip.
 func spend(t *testing.T, slots, height uint32) func(tower.Tx) error {
 	return func(tx tower.Tx) error {
-		u, err := tx.User(castID(0))
+		u, err := tx.User(manyID(0))
 		u.Slots -= slots
 		return errors.Join(err, tx.PutUser(u), putTip(t, height, nil)(tx))
 	}
@@ -27,8 +28,8 @@ func spend(t *testing.T, slots, height uint32) func(tower.Tx) error {
 func TestAViewStaysAsItBegan(t *testing.T) {
 	for first, ask := range map[string]func(tower.Tx) error{
 		"a row":    func(tx tower.Tx) error { _, err := tx.Identity("any"); return err },
-		"a user":   func(tx tower.Tx) error { _, err := tx.User(castID(0)); return err },
-		"nobody":   func(tx tower.Tx) error { _, _ = tx.User(castID(1)); return nil },
+		"a user":   func(tx tower.Tx) error { _, err := tx.User(manyID(0)); return err },
+		"nobody":   func(tx tower.Tx) error { _, _ = tx.User(manyID(1)); return nil },
 		"a height": func(tx tower.Tx) error { _, _, err := tx.Height(); return err },
 		"the tip":  func(tx tower.Tx) error { _, _, err := tx.Tip(); return err },
 	} {
@@ -36,7 +37,7 @@ func TestAViewStaysAsItBegan(t *testing.T) {
 			db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
 			db.keeper.stop()
 			mustUpdate(t, db, func(tx tower.Tx) error {
-				return errors.Join(tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}), putTip(t, 1, nil)(tx))
+				return errors.Join(tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}), putTip(t, 1, nil)(tx))
 			})
 			mustView(t, db, func(tx tower.Tx) error {
 				if err := ask(tx); err != nil {
@@ -56,12 +57,12 @@ func TestAViewStaysAsItBegan(t *testing.T) {
 
 func wantState(t *testing.T, tx tower.Tx, slots, height uint32) {
 	t.Helper()
-	u, err := tx.User(castID(0))
+	u, err := tx.User(manyID(0))
 	h, found, errHeight := tx.Height()
 	if err != nil || errHeight != nil || !found || u.Slots != slots || h != height {
 		t.Errorf("%d slots at block %d (%v, %v), want %d at %d", u.Slots, h, err, errHeight, slots, height)
 	}
-	if row := inRows(t, tx)[castID(0)]; row != u {
+	if row := inRows(t, tx)[manyID(0)]; row != u {
 		t.Errorf("%+v is told, the row says %+v", u, row)
 	}
 }
@@ -72,12 +73,12 @@ func TestReadersNeedNoRows(t *testing.T) {
 	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
 	db.keeper.stop()
 	mustUpdate(t, db, func(tx tower.Tx) error {
-		return errors.Join(tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}), putTip(t, 1, nil)(tx))
+		return errors.Join(tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}), putTip(t, 1, nil)(tx))
 	})
 	wantRead := func(what string, want int64) {
 		t.Helper()
 		mustView(t, db, func(x tower.Tx) error {
-			_, err := x.User(castID(0))
+			_, err := x.User(manyID(0))
 			_, _, errHeight := x.Height()
 			if got := x.(*tx).read; got != want {
 				t.Errorf("%s: read %d rows, want %d", what, got, want)
@@ -96,7 +97,7 @@ func TestReadersNeedNoRows(t *testing.T) {
 func TestACommitBesideASnapshotIsNotKnown(t *testing.T) {
 	var k known
 	k.begin()
-	k.follow(touched{users: []gatekeeper.User{{Row: 1, ID: castID(0)}}}, nil)
+	k.follow(touched{users: []gatekeeper.User{{Row: 1, ID: manyID(0)}}}, nil)
 	for what, take := range map[string]func() error{
 		"none": func() error { return nil }, "begun": func() error { k.begin(); return nil },
 		"failed": func() error { return errNo },

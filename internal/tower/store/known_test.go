@@ -15,11 +15,6 @@ import (
 // cast are the users that a test of what is known plays with.
 const cast = 6
 
-func castID(n int) (id teos.UserID) {
-	id[0], id[1] = 2, byte(n)
-	return id
-}
-
 func mustUpdate(t *testing.T, db *DB, f func(tower.Tx) error) {
 	t.Helper()
 	if err := db.Update(t.Context(), f); err != nil {
@@ -69,7 +64,7 @@ func wantAllKnown(t *testing.T, db *DB) {
 	mustView(t, db, func(tx tower.Tx) error { rows = inRows(t, tx); return nil })
 	for n := range cast {
 		mustView(t, db, func(tx tower.Tx) error {
-			wantUser(t, "in a view", tx, castID(n), rows[castID(n)])
+			wantUser(t, "in a view", tx, manyID(n), rows[manyID(n)])
 			return nil
 		})
 	}
@@ -80,7 +75,7 @@ func wantKnown(t *testing.T, tx tower.Tx) error {
 	t.Helper()
 	rows := inRows(t, tx)
 	for n := range cast {
-		wantUser(t, "in a transaction", tx, castID(n), rows[castID(n)])
+		wantUser(t, "in a transaction", tx, manyID(n), rows[manyID(n)])
 	}
 	return nil
 }
@@ -89,12 +84,12 @@ func wantKnown(t *testing.T, tx tower.Tx) error {
 func deed(t *testing.T, r *rand.Rand) func(tower.Tx) error {
 	n, what, value, fails := r.IntN(cast), r.IntN(7), r.Uint32N(50), r.IntN(4) == 0
 	return func(tx tower.Tx) error {
-		u, err := tx.User(castID(n))
+		u, err := tx.User(manyID(n))
 		switch {
 		case errors.Is(err, gatekeeper.ErrNoUser) && what != 6:
-			err = tx.PutUser(gatekeeper.User{ID: castID(n), Slots: value, Expiry: value + 1})
+			err = tx.PutUser(gatekeeper.User{ID: manyID(n), Slots: value, Expiry: value + 1})
 		case errors.Is(err, gatekeeper.ErrNoUser):
-			err = tx.PutUser(gatekeeper.User{ID: castID(n), Row: 1 << 40}) // such a row is none
+			err = tx.PutUser(gatekeeper.User{ID: manyID(n), Row: 1 << 40}) // such a row is none
 		case what == 0:
 			err = tx.Refund(u.Row, gatekeeper.Load{Slots: uint64(value)})
 		case what == 1:
@@ -149,13 +144,12 @@ func TestWhatIsKnownOfUsersIsInTheirRows(t *testing.T) {
 	}
 }
 
-// spend takes so many slots of a user, and puts a block on the tip.
 // Users whom another process changed are read anew, from the next transaction that writes.
 func TestUsersOfAnotherProcessAreNoticed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vigil.db")
 	db := openFile(t, file)
 	db.keeper.stop()
-	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}) })
+	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}) })
 	if _, err := raw(t, file).ExecContext(t.Context(), `UPDATE users SET available_slots = 3`); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +161,7 @@ func TestUsersOfAnotherProcessAreNoticed(t *testing.T) {
 func TestAFailedCommitLeavesNothingKnown(t *testing.T) {
 	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
 	db.keeper.stop()
-	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}) })
+	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}) })
 	mustUpdate(t, db, putTip(t, 1, nil))
 	err := db.Update(t.Context(), func(x tower.Tx) error {
 		return errors.Join(spend(t, 6, 2)(x), x.(*tx).conn.run("COMMIT"))
@@ -189,8 +183,8 @@ func TestAFailedCommitLeavesNothingKnown(t *testing.T) {
 func TestARowThatIsGoneIsNoticed(t *testing.T) {
 	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
 	db.keeper.stop()
-	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}) })
-	db.known.follow(touched{users: []gatekeeper.User{{Row: 77, ID: castID(0), Slots: 5}}}, nil)
+	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}) })
+	db.known.follow(touched{users: []gatekeeper.User{{Row: 77, ID: manyID(0), Slots: 5}}}, nil)
 	if err := db.Update(t.Context(), spend(t, 1, 1)); err == nil {
 		t.Error("a row that is not there was written")
 	}
@@ -202,7 +196,7 @@ func TestARowThatIsGoneIsNoticed(t *testing.T) {
 // undone all of it.
 func TestASwallowedFailureIsNone(t *testing.T) {
 	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
-	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: castID(0), Slots: 9}) })
+	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}) })
 	fill := func(x tower.Tx) error {
 		if err := x.(*tx).conn.run("PRAGMA max_page_count = 1"); err != nil { // as many as there are
 			return err

@@ -31,21 +31,16 @@ func put(n uint64) func(tower.Tx) error {
 
 func withUser(t *testing.T, db *DB) {
 	t.Helper()
-	err := db.Update(t.Context(), func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{Slots: 9, Expiry: 100}) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	mustUpdate(t, db, func(tx tower.Tx) error { return tx.PutUser(gatekeeper.User{Slots: 9, Expiry: 100}) })
 }
 
 func found(t *testing.T, db *DB, n uint64) bool {
 	t.Helper()
 	var rows []int64
-	if err := db.View(t.Context(), func(tx tower.Tx) (err error) {
+	mustView(t, db, func(tx tower.Tx) (err error) {
 		rows, err = tx.RowsAt([]teos.Locator{locator(n)})
 		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	return len(rows) == 1
 }
 

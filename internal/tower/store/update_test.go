@@ -65,12 +65,10 @@ func name(key string) func(tower.Tx) error {
 func has(t *testing.T, db *DB, key string) bool {
 	t.Helper()
 	var value string
-	if err := db.View(t.Context(), func(tx tower.Tx) (err error) {
+	mustView(t, db, func(tx tower.Tx) (err error) {
 		value, err = tx.Identity(key)
 		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	return value == "kept"
 }
 
