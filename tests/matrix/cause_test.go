@@ -14,6 +14,9 @@ var causes = []struct {
 	// reasons are the backend's words, by its name; a backend that is not
 	// in it does not know this cause.
 	reasons map[string]string
+	// later is what every backend says instead from the second try on, if it
+	// says something else.
+	later string
 	// args are the node's while the cause lasts.
 	args map[string][]string
 	// breach is the one to answer: nil for a plain one.
@@ -39,6 +42,7 @@ var causes = []struct {
 	}, {
 		name:    "mempool full",
 		reasons: map[string]string{"bitcoind": "mempool full"},
+		later:   "mempool min fee not met", // which rises by what was just evicted
 		args:    map[string][]string{"bitcoind": smallPool},
 		breach:  func(s *scene, u *user) *breach { return s.cheap(u, 1500) },
 		arises:  func(s *scene, b *breach) { s.fill(poolSize); s.node.MineBlock(b.dispute) },
@@ -100,10 +104,14 @@ func TestCauses(t *testing.T) {
 				}
 				b := s.watch(prepare(s, s.user()))
 				c.arises(s, b)
-				b.refused = reason
+				b.refused = []string{reason}
+				if c.later != "" {
+					s.until("the first refusal", func() bool { return harness.TowerLogged(s.tower, "WARN", "refused", reason) > 0 })
+					b.refused = append(b.refused, c.later)
+				}
 				s.agrees()
 				c.passes(s, b)
-				b.refused = ""
+				b.refused = nil
 				s.confirms(b)
 			})
 		}

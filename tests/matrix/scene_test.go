@@ -73,8 +73,9 @@ type breach struct {
 	end          state
 	spender      *wire.MsgTx // at the end
 	told         string      // by get_appointment at the last time
-	// refused is the reason that keeps the penalty out of the mempool now.
-	refused string
+	// refused are the reasons of which one keeps the penalty out of the
+	// mempool now.
+	refused []string
 }
 
 // prepared is a breach to come that the tower knows nothing of.

@@ -3,6 +3,7 @@ package matrix
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,8 +206,8 @@ func (s *scene) unlisted(p places, _ harness.Info) string {
 	for _, b := range s.breaches {
 		got := listed[b.penalty.TxHash().String()]
 		if want := p.listed(b, got); got.State != want.State || got.SpenderTxid != want.SpenderTxid ||
-			got.DisputeHeight != want.DisputeHeight || !strings.Contains(got.Reason, b.refused) {
-			return fmt.Sprintf("%s: vigil-breaches: %+v, want %+v with reason %q", b.name, got, want, b.refused)
+			got.DisputeHeight != want.DisputeHeight || !b.givenIn(got.Reason) {
+			return fmt.Sprintf("%s: vigil-breaches: %+v, want %+v with a reason of %q", b.name, got, want, b.refused)
 		}
 	}
 	return ""
@@ -245,7 +246,7 @@ func (s *scene) unanswered(p places, info harness.Info) string {
 		if p.of(b) != pending {
 			continue
 		}
-		out := b.refused != "" || pool[b.rival.TxHash()] || b.replacement != nil && pool[b.replacement.TxHash()]
+		out := b.refused != nil || pool[b.rival.TxHash()] || b.replacement != nil && pool[b.replacement.TxHash()]
 		in := pool[b.penalty.TxHash()] && (p.has(b.dispute) || pool[b.dispute.TxHash()])
 		switch {
 		case out && in:
@@ -255,14 +256,20 @@ func (s *scene) unanswered(p places, info harness.Info) string {
 		case !in:
 			return b.name + ": the penalty is not in the mempool, or its dispute is nowhere"
 		}
-		if !strings.Contains(strings.Join(info.Warnings, "\n"), b.refused) {
-			return fmt.Sprintf("%s: vigil-info does not give the reason %q: %q", b.name, b.refused, info.Warnings)
+		if !b.givenIn(strings.Join(info.Warnings, "\n")) {
+			return fmt.Sprintf("%s: vigil-info gives no reason of %q: %q", b.name, b.refused, info.Warnings)
 		}
 	}
 	if info.Refused < refused {
 		return fmt.Sprintf("trackers_refused: %d, want %d", info.Refused, refused)
 	}
 	return ""
+}
+
+// givenIn tells whether a text gives why the penalty is refused, if it is.
+func (b *breach) givenIn(text string) bool {
+	given := func(reason string) bool { return strings.Contains(text, reason) }
+	return b.refused == nil || slices.ContainsFunc(b.refused, given)
 }
 
 func (s *scene) mempool() map[chainhash.Hash]bool {
