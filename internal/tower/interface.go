@@ -56,10 +56,8 @@ type Tx interface {
 // transactions of the last of them, for appointments that come late.
 type BlockStore interface {
 	// Tip is the last block that was processed whole; found is false
-	// before the first.
+	// before the first. Most often it need not be read.
 	Tip() (h chain.Header, found bool, err error)
-	// Height is the tip's; most often it need not be read.
-	Height() (height uint32, found bool, err error)
 	// Header returns a stored block by height.
 	Header(height uint32) (h chain.Header, found bool, err error)
 	// Lowest returns the lowest stored block.

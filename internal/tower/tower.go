@@ -89,14 +89,14 @@ func (t *Tower) view(ctx context.Context, f func(tx Tx, height uint32) error) er
 // atTip fails before the first block: without a height no subscription has a
 // beginning or an end.
 func atTip(tx Tx, f func(tx Tx, height uint32) error) error {
-	height, found, err := tx.Height()
+	tip, found, err := tx.Tip()
 	if err != nil {
 		return err
 	}
 	if !found {
 		return teos.Errorf(teos.Unavailable, "the tower has not seen the chain yet: try again in a minute")
 	}
-	return f(tx, height)
+	return f(tx, tip.Height)
 }
 
 // DuePenalties implements responder.Ledger.
@@ -135,7 +135,7 @@ func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []respond
 // the store can commit.
 func (t *Tower) Ready(ctx context.Context, write bool) error {
 	err := t.view(ctx, func(tx Tx, _ uint32) error {
-		_, _, err := tx.Tip() // of the file: a height may be remembered
+		_, _, err := tx.Lowest() // of the file: a tip may be remembered
 		return err
 	})
 	if err != nil || !write {

@@ -16,31 +16,21 @@ func (t *tx) header(where string, args ...any) (h chain.Header, found bool, err 
 	return h, found, setHash(&h.Prev, prev)
 }
 
-// Tip implements tower.BlockStore. It is read once, until blocks are written.
+// Tip implements tower.BlockStore. It is read where it is not known, and known until
+// blocks are written.
 func (t *tx) Tip() (tip chain.Header, found bool, err error) {
-	if t.batch != nil && t.batch.tip != nil {
-		return *t.batch.tip, true, nil
+	known, err := t.knownTip()
+	if err != nil {
+		return tip, false, err
+	}
+	if known != nil {
+		return *known, true, nil
 	}
 	tip, found, err = t.header(`ORDER BY height DESC LIMIT 1`)
 	if err == nil && found && t.batch != nil {
 		t.batch.tip = &tip
 	}
 	return tip, found, err
-}
-
-// Height implements tower.BlockStore.
-func (t *tx) Height() (height uint32, found bool, err error) {
-	if t.batch == nil {
-		tip, err := t.knownTip()
-		if err != nil {
-			return 0, false, err
-		}
-		if tip != nil {
-			return tip.Height, true, nil
-		}
-	}
-	tip, found, err := t.Tip()
-	return tip.Height, found, err
 }
 
 // moved is called before blocks are written.

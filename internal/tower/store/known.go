@@ -87,11 +87,11 @@ func (k *known) forget() {
 // knownUser returns a user without reading its row.
 func (t *tx) knownUser(id teos.UserID) (u gatekeeper.User, ok bool, err error) {
 	if t.batch == nil {
-		g, err := t.glance()
-		if g == nil {
+		s, err := t.snapshot()
+		if s == nil {
 			return u, false, err
 		}
-		u, ok = g.user(id)
+		u, ok = s.user(id)
 		return u, ok, nil
 	}
 	for _, d := range []*touched{&t.touched, &t.batch.touched} {

@@ -19,14 +19,20 @@ import (
 // rows say.
 func wantTrue(t *testing.T, x tower.Tx) {
 	t.Helper()
-	h, _, err := x.Height()
+	tip, _, err := x.Tip()
 	if err != nil {
 		return // its caller has gone
 	}
 	_ = wantKnown(t, x)
+	wantHeightInRows(t, x, tip.Height)
+}
+
+func wantHeightInRows(t *testing.T, x tower.Tx, told uint32) {
+	t.Helper()
 	var height uint32
-	if _, err := x.(*tx).one("read the height", `SELECT COALESCE(MAX(height), 0) FROM blocks`, nil, []any{&height}); err != nil || h != height {
-		t.Errorf("height %d is told, the rows say %d (%v)", h, height, err)
+	_, err := x.(*tx).one("read the height", `SELECT COALESCE(MAX(height), 0) FROM blocks`, nil, []any{&height})
+	if err != nil || told != height {
+		t.Errorf("height %d is told, the rows say %d (%v)", told, height, err)
 	}
 }
 
@@ -85,8 +91,8 @@ func TestWhatIsKnownWhileManyWriteAndRead(t *testing.T) {
 				least := height.Load()
 				mustView(t, db, func(x tower.Tx) error {
 					wantTrue(t, x)
-					if h, _, err := x.Height(); err != nil || h < least {
-						t.Errorf("height %d (%v), and %d was kept before", h, err, least)
+					if tip, _, err := x.Tip(); err != nil || tip.Height < least {
+						t.Errorf("height %d (%v), and %d was kept before", tip.Height, err, least)
 					}
 					return nil
 				})
@@ -106,7 +112,7 @@ func writeOnce(t *testing.T, db *DB, r *rand.Rand, height *atomic.Uint32) (kept 
 	defer cancel()
 	do, goWrong, block := deed(t, r), disturb(r, cancel), r.IntN(3) == 0
 	done := make(chan struct{})
-	var h uint32
+	var tip chain.Header
 	go func() {
 		defer close(done)
 		defer func() { _ = recover() }()
@@ -117,7 +123,7 @@ func writeOnce(t *testing.T, db *DB, r *rand.Rand, height *atomic.Uint32) (kept 
 			}
 			if err = errors.Join(err, do(x), goWrong(x), ctx.Err()); err == nil {
 				wantTrue(t, x)
-				h, _, err = x.Height()
+				tip, _, err = x.Tip()
 			}
 			return err
 		}) == nil
@@ -125,7 +131,7 @@ func writeOnce(t *testing.T, db *DB, r *rand.Rand, height *atomic.Uint32) (kept 
 	<-done
 	for kept {
 		was := height.Load()
-		if was >= h || height.CompareAndSwap(was, h) {
+		if was >= tip.Height || height.CompareAndSwap(was, tip.Height) {
 			break
 		}
 	}

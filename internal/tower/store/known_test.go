@@ -170,9 +170,9 @@ func TestAFailedCommitLeavesNothingKnown(t *testing.T) {
 		t.Error("a commit of nothing did not fail")
 	}
 	mustView(t, db, func(tx tower.Tx) error {
-		h, _, err := tx.Height()
-		if h != 2 {
-			t.Errorf("the readers' height is %d, want 2", h)
+		tip, _, err := tx.Tip()
+		if tip.Height != 2 {
+			t.Errorf("the readers' height is %d, want 2", tip.Height)
 		}
 		return err
 	})

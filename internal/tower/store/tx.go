@@ -25,9 +25,9 @@ type tx struct {
 	// and so that a view has its snapshot.
 	read  int64
 	begun bool
-	// touched are users that it has read or written; glanced is what a view knows.
+	// touched are users that it has read or written; shown is what a view knows.
 	touched touched
-	glanced *glance
+	shown   *snapshot
 	// failed is the file's first failure: SQLite may have undone the whole
 	// transaction, so nothing of it may be kept, whoever swallows that.
 	failed error
