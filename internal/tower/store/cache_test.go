@@ -28,7 +28,7 @@ func TestReadersLeaveTheWriterItsCache(t *testing.T) {
 			before := readCalls(t)
 			for range changes {
 				binary.BigEndian.PutUint64(id[1:], binary.BigEndian.Uint64(id[1:])+1)
-				c.update(func(tx tower.Tx) error {
+				mustUpdate(c.T, c.db, func(tx tower.Tx) error {
 					return tx.PutUser(gatekeeper.User{ID: id, Slots: 9, Expiry: 1000})
 				})
 			}

@@ -31,13 +31,13 @@ func newCrowd(t *testing.T, many uint64, leaves func(n uint64) bool) *crowd {
 	t.Helper()
 	c := &crowd{t, openFile(t, filepath.Join(t.TempDir(), "vigil.db")), many}
 	c.db.keeper.stop()
-	c.update(func(tx tower.Tx) error {
+	mustUpdate(c.T, c.db, func(tx tower.Tx) error {
 		if err := tx.PutUser(gatekeeper.User{ID: teos.UserID{1}, Slots: 9, Expiry: 100}); err != nil {
 			return err
 		}
 		return tx.PutUser(gatekeeper.User{ID: teos.UserID{2}, Slots: 9, Expiry: 1000})
 	})
-	c.update(func(tx tower.Tx) error {
+	mustUpdate(c.T, c.db, func(tx tower.Tx) error {
 		for n := range many {
 			user := int64(stayer)
 			if leaves(n) {
@@ -63,17 +63,10 @@ func (c *crowd) appointment(n uint64, user int64) watcher.Appointment {
 	return a
 }
 
-func (c *crowd) update(f func(tower.Tx) error) {
-	c.Helper()
-	if err := c.db.Update(c.Context(), f); err != nil {
-		c.Fatal(err)
-	}
-}
-
 func (c *crowd) expire() {
 	c.Helper()
 	for users := int64(0); users == 0; {
-		c.update(func(tx tower.Tx) (err error) {
+		mustUpdate(c.T, c.db, func(tx tower.Tx) (err error) {
 			_, users, err = tx.DropExpired(100)
 			return err
 		})
@@ -179,7 +172,7 @@ func TestTrackersAreNotMoved(t *testing.T) {
 	half := func(n uint64) bool { return n%2 == 0 }
 	c := newCrowd(t, 4*rangeSize, half)
 	before := c.rows(half)
-	c.update(func(tx tower.Tx) error {
+	mustUpdate(c.T, c.db, func(tx tower.Tx) error {
 		if err := tx.InsertTracker(responder.Tracker{Row: before[11]}); err != nil {
 			return err
 		}
@@ -236,7 +229,7 @@ func TestWhatWasUndoneIsNoReasonToMove(t *testing.T) {
 func TestAMoveIsBounded(t *testing.T) {
 	for size, want := range map[int]int{300: movedAtOnce, movedBytes / 4: 4, movedBytes/4 + 1: 3, movedBytes + 1: 1} {
 		c := newCrowd(t, 0, nil)
-		c.update(func(tx tower.Tx) error {
+		mustUpdate(c.T, c.db, func(tx tower.Tx) error {
 			for n := range uint64(2 * movedAtOnce) {
 				a := c.appointment(n, stayer)
 				a.EncryptedBlob = make([]byte, size)
@@ -246,7 +239,7 @@ func TestAMoveIsBounded(t *testing.T) {
 			}
 			return nil
 		})
-		c.update(func(x tower.Tx) error {
+		mustUpdate(c.T, c.db, func(x tower.Tx) error {
 			found, err := x.(*tx).movable(0, 1<<40)
 			if len(found) != want {
 				t.Errorf("%d are moved at once of blobs of %d bytes, want %d", len(found), size, want)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -33,12 +34,14 @@ type keeper struct {
 	done       chan struct{}
 	gatherFrom time.Time    // nothing is moved before
 	backups    atomic.Int32 // that are being made
+	trimmed    uint64       // after which commit there was no room to give back
 }
 
 func (k *keeper) start(db *DB) {
 	var ctx context.Context
 	ctx, k.cancel = context.WithCancel(context.Background())
 	k.done = make(chan struct{})
+	k.trimmed = math.MaxUint64 // nothing is known of what an earlier start left
 	go func() {
 		defer close(k.done)
 		db.keep(ctx)
@@ -58,8 +61,7 @@ func (db *DB) keep(ctx context.Context) {
 		if err := db.remember(ctx); err == nil {
 			more, _ = db.gather(ctx) // what is not counted whole would seem sparse
 		}
-		_ = db.giveBack(ctx)
-		_ = db.cut(ctx)
+		_ = db.trim(ctx)
 		_ = db.disperse(ctx)
 		if more {
 			continue
@@ -181,6 +183,22 @@ func (db *DB) siftPage(ctx context.Context, s *sieve, k keys, after []any) (last
 	})
 	s.fill(found, k.size)
 	return last, err
+}
+
+// trim gives back what room there is, unless there was none after the last commit.
+func (db *DB) trim(ctx context.Context) error {
+	last, certain := db.known.last()
+	if certain && last == db.keeper.trimmed {
+		return nil
+	}
+	if err := db.giveBack(ctx); err != nil {
+		return err
+	}
+	if short, err := db.cut(ctx); err != nil || !short {
+		return err
+	}
+	db.keeper.trimmed = last
+	return nil
 }
 
 // giveBack makes the file smaller by the pages that deletions left free, a few at

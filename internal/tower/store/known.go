@@ -38,6 +38,14 @@ func (k *known) lastTip() *chain.Header {
 	return k.tip
 }
 
+// last is the count of the last commit, if what it left is certain and there is none on
+// its way.
+func (k *known) last() (count uint64, certain bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.done, k.done == k.begun
+}
+
 // begin is for right before a commit.
 func (k *known) begin() {
 	k.mu.Lock()

@@ -58,24 +58,24 @@ func (db *DB) pages(ctx context.Context) (p pages, err error) {
 
 // cut makes the file as short as what is in it: what was given back leaves the
 // file when the log is copied into it, which may be long after. It makes nobody
-// wait, and does nothing where there is little to win.
-func (db *DB) cut(ctx context.Context) error {
+// wait, and says where there is little to win that the file is short already.
+func (db *DB) cut(ctx context.Context) (short bool, err error) {
 	p, err := db.pages(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	name, err := db.name(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	info, err := os.Stat(name)
 	if err != nil || info.Size() <= (p.all+spare)*p.size {
-		return err
+		return err == nil, err
 	}
 	c, err := open(name, "deferred", 1, pragmas)
 	if err != nil {
-		return err
+		return false, err
 	}
 	_, err = c.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
-	return errors.Join(err, c.Close())
+	return false, errors.Join(err, c.Close())
 }
