@@ -87,9 +87,10 @@ func (r *rig) published(t *tracker) error {
 		return nil
 	}
 	since := max(r.ref.moved, t.due)
-	// It may be another user's, with another witness, that the mempool has.
+	// It may be another user's, with another witness, that the mempool has, from before
+	// this one's breach was found: once in a round is enough.
 	at, taken := r.taken[t.penalty.TxHash()]
-	taken = taken && at >= since
+	taken = taken && at >= r.ref.moved
 	last, found := r.last[string(serialized(t.penalty))]
 	if !taken && (!found || last.after < since) {
 		return fmt.Errorf("penalty %v was not published since event %d", t.penalty.TxHash(), since)

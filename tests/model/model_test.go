@@ -144,6 +144,13 @@ var regressions = map[string]sequence{
 		{"mine", 2490532390}, {"add", 3064602607}, {"add", 704299595}, {"register", 873442516}, {"late", 977915518},
 		{"add", 1636475126}, {"mine", 2744960909}, {"bury", 3763332454}, {"prune", 4010549026},
 	}},
+	"a breach is found while its penalty is on its way for another user": {3454433198, []step{
+		{"start", 2389099641}, {"register", 217257362}, {"confirm", 1681133373}, {"start", 2038442791},
+		{"slow", 4203998336}, {"breach", 586526212}, {"register", 1763958253}, {"add", 1297694458},
+		{"breach", 241086903}, {"empty", 497216044}, {"add", 1506082380}, {"flap", 534095012}, {"flap", 1434060541},
+		{"breach", 2015299939}, {"reorg", 3331940556}, {"breach", 3494047837}, {"empty", 1492802649},
+		{"add", 4132631824}, {"retune", 2672191890},
+	}},
 	"a reorg while a penalty is on its way": {34366514, []step{
 		{"add", 1025729952}, {"add", 931022438}, {"register", 1615836178}, {"add", 1577624835}, {"breach", 56579218},
 		{"breach", 4168318951}, {"breach", 126877029}, {"breach", 148131944}, {"mine", 1322893111},
