@@ -159,6 +159,9 @@ func (n *notifier) state(ctx context.Context) (notice behindNotice, trouble bool
 		notice.SourceError = cut(status.Err.Error())
 	}
 	notice.StoreError = cut(n.tower.StoreTrouble())
+	if err == nil {
+		err = n.tower.Readable(ctx)
+	}
 	if err != nil {
 		notice.StoreError = cut(err.Error())
 	}

@@ -25,7 +25,8 @@ var ErrStore = errors.New("the store failed")
 //
 // A Store may run several functions one after the other in one commit, but
 // never tells one of them that it succeeded before that commit is durable,
-// and never lets one's failure touch another. Functions must not keep the Tx,
+// and never lets one's failure touch another, unless it is the file's: then
+// ErrStore may be what all of them fail with. Functions must not keep the Tx,
 // nor call the Store.
 type Store interface {
 	// Update runs f alone among writers and returns after its changes are

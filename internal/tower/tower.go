@@ -131,13 +131,28 @@ func (t *Tower) NoteTries(ctx context.Context, tip chain.Header, tried []respond
 	})
 }
 
+// readable fails where the row can't be read behind which the next block comes: a tip may
+// be remembered.
+func readable(tx Tx, height uint32) error {
+	_, _, err := tx.Header(height)
+	return err
+}
+
+// Readable fails where the store can't be read, whatever is remembered of it.
+func (t *Tower) Readable(ctx context.Context) error {
+	return t.met(t.store.View(ctx, func(tx Tx) error {
+		tip, _, err := tx.Tip()
+		if err != nil {
+			return err
+		}
+		return readable(tx, tip.Height)
+	}))
+}
+
 // Ready fails until appointments are accepted. With write set it proves that
 // the store can commit.
 func (t *Tower) Ready(ctx context.Context, write bool) error {
-	err := t.view(ctx, func(tx Tx, _ uint32) error {
-		_, _, err := tx.Lowest() // of the file: a tip may be remembered
-		return err
-	})
+	err := t.view(ctx, func(tx Tx, height uint32) error { return readable(tx, height) })
 	if err != nil || !write {
 		return err
 	}

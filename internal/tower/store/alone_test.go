@@ -3,6 +3,7 @@ package store
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"vigil/internal/tower"
 )
@@ -51,6 +52,44 @@ func TestMuchIsDroppedAlone(t *testing.T) {
 		if runs != wantRuns {
 			t.Errorf("%d appointments: it ran %d times", many/2, runs)
 		}
+	}
+}
+
+// Who comes again to be alone, and finds a batch of others open, is alone all the same: it
+// is committed first.
+func TestWhoMustBeAloneWaitsForNobody(t *testing.T) {
+	c := newCrowd(t, 2*fewAtOnce+2, func(n uint64) bool { return n%2 == 0 })
+	var writers sync.WaitGroup
+	update := func(f func(tower.Tx) error) {
+		writers.Go(func() {
+			if err := c.db.Update(t.Context(), f); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	entered := make(chan struct{})
+	update(func(tx tower.Tx) error {
+		close(entered)
+		standIn(t, c.db, 2)
+		return name("first")(tx)
+	})
+	<-entered
+	runs := 0
+	update(func(tx tower.Tx) error {
+		if runs++; runs == 1 { // the batch is over with this, so that the next one is the last one's
+			defer func() { <-time.After(2 * maxBatchTime) }()
+		}
+		_, _, err := tx.DropExpired(100)
+		return err
+	})
+	standIn(t, c.db, 1)
+	update(func(tx tower.Tx) error {
+		standIn(t, c.db, 1)
+		return name("last")(tx)
+	})
+	writers.Wait()
+	if runs != 2 || !has(t, c.db, "first") || !has(t, c.db, "last") {
+		t.Errorf("it ran %d times; first is kept: %v, last: %v", runs, has(t, c.db, "first"), has(t, c.db, "last"))
 	}
 }
 

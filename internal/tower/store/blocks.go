@@ -1,6 +1,10 @@
 package store
 
-import "vigil/internal/tower/chain"
+import (
+	"math"
+
+	"vigil/internal/tower/chain"
+)
 
 const selectHeader = `SELECT height, hash, prev FROM blocks `
 
@@ -16,8 +20,7 @@ func (t *tx) header(where string, args ...any) (h chain.Header, found bool, err 
 	return h, found, setHash(&h.Prev, prev)
 }
 
-// Tip implements tower.BlockStore. It is read where it is not known, and known until
-// blocks are written.
+// Tip implements tower.BlockStore. It is read where it is not known.
 func (t *tx) Tip() (tip chain.Header, found bool, err error) {
 	known, err := t.knownTip()
 	if err != nil {
@@ -33,10 +36,20 @@ func (t *tx) Tip() (tip chain.Header, found bool, err error) {
 	return tip, found, err
 }
 
-// moved is called before blocks are written.
-func (t *tx) moved() {
+// moving is for right before blocks are written: nothing is known of the tip while it is
+// not known how that went. It returns what was known.
+func (t *tx) moving() (was *chain.Header) {
 	if t.batch != nil {
-		t.batch.tip = nil
+		was, t.batch.tip = t.batch.tip, nil
+	}
+	return was
+}
+
+// moved is for after it: the tip is the one that was, unless it was above or below what
+// is there now.
+func (t *tx) moved(was *chain.Header, lowest, highest uint32) {
+	if was != nil && lowest <= was.Height && was.Height <= highest {
+		t.batch.tip = was
 	}
 }
 
@@ -50,31 +63,40 @@ func (t *tx) Header(height uint32) (chain.Header, bool, error) {
 
 // PutBlock implements tower.BlockStore.
 func (t *tx) PutBlock(b *chain.Block, recent bool) error {
-	t.moved()
+	tip := t.moving()
 	_, err := t.exec("store a block", `INSERT INTO blocks (height, hash, prev) VALUES (?, ?, ?)`,
 		b.Height, b.Hash[:], b.Prev[:])
-	if err != nil || !recent {
+	if err != nil {
 		return err
+	}
+	if tip != nil && tip.Height < b.Height {
+		tip = &chain.Header{Height: b.Height, Hash: b.Hash, Prev: b.Prev}
+	}
+	t.moved(tip, 0, math.MaxUint32)
+	if !recent {
+		return nil
 	}
 	return t.PutRecent(b)
 }
 
 // DropAbove implements tower.BlockStore.
 func (t *tx) DropAbove(height uint32) error {
-	t.moved()
+	tip := t.moving()
 	if _, err := t.exec("drop blocks", `DELETE FROM blocks WHERE height > ?`, height); err != nil {
 		return err
 	}
+	t.moved(tip, 0, height)
 	_, err := t.exec("drop recent transactions", `DELETE FROM recent_blocks WHERE height > ?`, height)
 	return err
 }
 
 // CutBlocks implements tower.BlockStore.
 func (t *tx) CutBlocks(below uint32) error {
-	t.moved()
+	tip := t.moving()
 	if _, err := t.exec("cut blocks", `DELETE FROM blocks WHERE height < ?`, below); err != nil {
 		return err
 	}
+	t.moved(tip, below, math.MaxUint32)
 	return t.CutRecent(below)
 }
 

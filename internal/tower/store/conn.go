@@ -48,15 +48,20 @@ func (c *conn) begin(ctx context.Context, how string) (err error) {
 	return nil
 }
 
-// end rolls the transaction back. SQLite has done so by itself after some failures: then
-// one can begin anew, and where the disk was only full nothing else is wrong.
-func (c *conn) end(why error) {
+// end rolls the transaction back, and says whether it is certain that nothing of it was
+// committed. SQLite has done so by itself after some failures: then one can begin anew,
+// and where the disk was only full, or a page damaged, nothing else is wrong.
+func (c *conn) end(why error) (undone bool) {
 	if c.run("ROLLBACK") == nil {
-		return
+		return true
 	}
-	if !errors.Is(named(why), tower.ErrFull) || c.run("BEGIN") != nil || c.run("ROLLBACK") != nil {
-		c.drop()
+	why = named(why)
+	passes := errors.Is(why, tower.ErrFull) || errors.Is(why, tower.ErrDamaged)
+	if passes && c.run("BEGIN") == nil && c.run("ROLLBACK") == nil {
+		return true
 	}
+	c.drop()
+	return false
 }
 
 // run executes a statement that nothing may interrupt: SQLite undoes a whole

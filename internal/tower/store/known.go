@@ -67,6 +67,13 @@ func (k *known) follow(done touched, tip *chain.Header) {
 	k.tip, k.done = tip, k.begun
 }
 
+// stay is for a commit that was undone: all is as it was before.
+func (k *known) stay() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.done = k.begun
+}
+
 // makeRoom forgets any other user where there are too many.
 func (k *known) makeRoom(id teos.UserID) {
 	if _, has := k.users[id]; has || len(k.users) < maxKnown {

@@ -32,14 +32,23 @@ func (l *line) enter(ctx context.Context) error {
 	l.mu.Unlock()
 	select {
 	case <-mine:
-		return nil
 	case <-ctx.Done():
 		if l.leave(mine) {
 			return ctx.Err()
 		}
 		<-mine // the turn was ours already, and with it the duty to go on
-		return nil
 	}
+	return l.open()
+}
+
+// open fails once the line is closed. Nobody closes it while another has the turn.
+func (l *line) open() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errClosed
+	}
+	return nil
 }
 
 // leave takes a waiter out of the line; it is too late where it returns false.
@@ -79,10 +88,13 @@ func (l *line) exit() {
 	l.waiting = l.waiting[1:]
 }
 
-// close lets nobody in any more and waits for the turn of those that are.
+// close is for who has the turn: nobody gets it any more.
 func (l *line) close() {
-	_ = l.enter(context.Background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	for _, w := range l.waiting {
+		close(w)
+	}
+	l.waiting = nil
 }

@@ -1,14 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/btcsuite/btcd/btcec/v2"
 
 	"vigil/internal/tower"
 	"vigil/internal/tower/gatekeeper"
@@ -65,6 +60,23 @@ func wantState(t *testing.T, tx tower.Tx, slots, height uint32) {
 	if row := inRows(t, tx)[manyID(0)]; row != u {
 		t.Errorf("%+v is told, the row says %+v", u, row)
 	}
+}
+
+// So it is where the tip came from memory and no row was read.
+func TestAViewThatHasReadNothingStaysAsItBegan(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	db.keeper.stop()
+	mustUpdate(t, db, func(tx tower.Tx) error {
+		return errors.Join(tx.PutUser(gatekeeper.User{ID: manyID(0), Slots: 9}), putTip(t, 1, nil)(tx))
+	})
+	mustView(t, db, func(tx tower.Tx) error {
+		if err := wantTip(t, 1)(tx); err != nil {
+			return err
+		}
+		mustUpdate(t, db, spend(t, 1, 2))
+		wantState(t, tx, 9, 1)
+		return nil
+	})
 }
 
 // Readers of what the last commit left read no row, or all of this were for nothing; while
@@ -134,55 +146,5 @@ func TestReadersLearnNoHeightThatWasNotKept(t *testing.T) {
 	together(t, db, name("a"), putTip(t, 2, errNo), putTip(t, 2, nil))
 	wantHeight(2)
 	together(t, db, func(tx tower.Tx) error { return tx.DropAbove(1) })
-	if db.known.lastTip() == nil {
-		t.Error("the readers have to read the height")
-	}
 	wantHeight(1)
-}
-
-// A tip that can't be read stops nothing that has nothing to do with it.
-func TestAnUnreadableTipStopsNoCommit(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "vigil.db")
-	db := openFile(t, file)
-	db.keeper.stop()
-	if _, err := raw(t, file).ExecContext(t.Context(), `INSERT INTO blocks VALUES (1, x'00', x'00')`); err != nil {
-		t.Fatal(err)
-	}
-	mustUpdate(t, db, name("a"))
-	if !has(t, db, "a") {
-		t.Error("what was committed is not there")
-	}
-}
-
-// A tower is ready if its file can be read, whatever is remembered.
-func TestReadyReadsTheFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "vigil.db")
-	db := openFile(t, file)
-	db.keeper.stop()
-	key, _ := btcec.PrivKeyFromBytes([]byte{1})
-	w := tower.New(key, db, tower.Terms{}, slog.New(slog.DiscardHandler))
-	mustUpdate(t, db, putTip(t, 1, nil))
-	if err := w.Ready(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := raw(t, file).ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 * readers { // each of them sees the change, and lets its pages go
-		mustView(t, db, func(x tower.Tx) error {
-			_, _, _ = x.Lowest()
-			_, err := x.(*tx).exec("empty the page cache", `PRAGMA shrink_memory`)
-			return err
-		})
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, bytes.Repeat([]byte{0x5a}, int(info.Size())), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Ready(t.Context(), false); !errors.Is(err, tower.ErrDamaged) {
-		t.Errorf("got %v, want %v", err, tower.ErrDamaged)
-	}
 }

@@ -119,6 +119,12 @@ func dsn(file string, q url.Values) string {
 // Close waits for what runs and closes the store.
 func (db *DB) Close() error {
 	db.keeper.stop()
+	if err := db.line.enter(context.Background()); err != nil {
+		return err
+	}
+	if b := db.line.batch; b != nil {
+		db.settle(b)
+	}
 	db.line.close()
 	err := db.writer.close()
 	for range readers {

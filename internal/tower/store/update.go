@@ -200,17 +200,23 @@ func (db *DB) settle(b *batch) {
 			(*tell)(b.kept, time.Since(began))
 		}
 	}
+	var undone bool
 	if b.open && b.err != nil {
-		db.writer.end(b.err)
+		undone = db.writer.end(b.err)
 	}
-	db.takeOver(b)
+	db.takeOver(b, undone)
 	db.line.batch = nil
 	close(b.done)
 }
 
-// takeOver remembers what a batch left, or forgets what it may have left.
-func (db *DB) takeOver(b *batch) {
-	if b.err != nil {
+// takeOver remembers what a batch left, or forgets what it may have left unless it is
+// certain that it was undone.
+func (db *DB) takeOver(b *batch, undone bool) {
+	switch {
+	case b.err != nil && undone:
+		db.known.stay()
+		return
+	case b.err != nil:
 		db.known.forget()
 		return
 	}
@@ -231,7 +237,6 @@ func (db *DB) commit(b *batch) error {
 	if err := t.count(b.grown); err != nil {
 		return err
 	}
-	_, _, _ = t.Tip() // for the readers; where it can't be read they try themselves
 	db.known.begin()
 	return db.writer.run("COMMIT")
 }

@@ -209,6 +209,33 @@ func TestWhoGivesUpInLineLeavesNoGap(t *testing.T) {
 	}
 }
 
+// Close waits for who writes, commits what he did, and turns away who stands in line.
+func TestCloseWhileWritersCome(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vigil.db")
+	db, err := Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.keeper.stop()
+	var work sync.WaitGroup
+	var errClose, errLate error
+	errFirst := db.Update(t.Context(), func(tx tower.Tx) error {
+		work.Go(func() { errClose = db.Close() })
+		standIn(t, db, 1)
+		work.Go(func() { errLate = db.Update(t.Context(), name("late")) })
+		standIn(t, db, 2)
+		return tx.SetIdentity("first", "kept")
+	})
+	work.Wait()
+	if errFirst != nil || errClose != nil || !errors.Is(errLate, errClosed) {
+		t.Errorf("got %v, %v, %v", errFirst, errClose, errLate)
+	}
+	db = openFile(t, file)
+	if !has(t, db, "first") || has(t, db, "late") {
+		t.Error("not what was told is kept")
+	}
+}
+
 // wantTip demands that the tip is at a height, 0 for none.
 func wantTip(t *testing.T, height uint32) func(tower.Tx) error {
 	return func(tx tower.Tx) error {
@@ -236,7 +263,10 @@ func putTip(t *testing.T, height uint32, then error) func(tower.Tx) error {
 func TestTheTipIsThatOfTheBlocks(t *testing.T) {
 	steps := []func(tower.Tx) error{
 		wantTip(t, 0), putTip(t, 1, nil), putTip(t, 2, errNo), wantTip(t, 1), putTip(t, 2, nil), wantTip(t, 2),
-		func(tx tower.Tx) error { return tx.DropAbove(1) }, wantTip(t, 1),
+		func(tx tower.Tx) error { return tx.DropAbove(1) }, wantTip(t, 1), func(tx tower.Tx) error { return tx.DropAbove(1) }, wantTip(t, 1),
+		func(tx tower.Tx) error { return tx.CutBlocks(1) }, wantTip(t, 1),
+		func(tx tower.Tx) error { return tx.PutBlock(&chain.Block{}, false) }, wantTip(t, 1), // one below
+		func(tx tower.Tx) error { return tx.CutBlocks(5) }, wantTip(t, 0),
 	}
 	oneByOne := func(t *testing.T, db *DB, fs ...func(tower.Tx) error) (errs []error) {
 		for _, f := range fs {
@@ -253,6 +283,32 @@ func TestTheTipIsThatOfTheBlocks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nobody reads the tip that a block has made, nor one that stays.
+func TestATipIsFollowed(t *testing.T) {
+	db := openFile(t, filepath.Join(t.TempDir(), "vigil.db"))
+	together(t, db, putTip(t, 1, nil))
+	put := func(height uint32) func(tower.Tx) error {
+		return func(tx tower.Tx) error {
+			b := &chain.Block{}
+			b.Height = height
+			return tx.PutBlock(b, false)
+		}
+	}
+	for i, step := range []struct {
+		do   func(tower.Tx) error
+		want uint32
+	}{
+		{put(8), 8}, {put(3), 8}, {func(tx tower.Tx) error { return tx.DropAbove(8) }, 8},
+		{func(tx tower.Tx) error { return tx.CutBlocks(8) }, 8}, {put(9), 9},
+	} {
+		mustUpdate(t, db, step.do)
+		if tip := db.known.lastTip(); tip == nil || tip.Height != step.want {
+			t.Errorf("step %d: the tip is known as %+v, want %d", i, tip, step.want)
+		}
+		mustView(t, db, wantTip(t, step.want))
 	}
 }
 
@@ -296,6 +352,11 @@ func TestATipOfAnotherProcessIsNoticed(t *testing.T) {
 	if errs[0] == nil || errs[1] != nil {
 		t.Errorf("%v", errs)
 	}
+	db.writer.drop() // a new connection counts from where the first one did
+	if err := add(4); err != nil {
+		t.Fatal(err)
+	}
+	together(t, db, wantTip(t, 4))
 }
 
 // Neither a full disk nor a caller who is gone costs the connection, and with it all that
