@@ -51,7 +51,7 @@ var options = []option{
 	{name: "expiry-grace", fallback: "6", number: true,
 		help: "Blocks after the end of a subscription for which its appointments are still watched."},
 	{name: "min-to-self-delay", fallback: "20", number: true,
-		help: "Least to_self_delay of an appointment, in blocks: under it there may be no time to answer."},
+		help: "Least to_self_delay of an appointment, in blocks, up to 42. rust-teos's client says 42 of every channel and python-teos's 20: more than that shuts it out."},
 	{name: "recent-blocks", fallback: "144", number: true,
 		help: "Blocks for which an appointment may come after its dispute and is still answered."},
 	{name: "max-blob-size", fallback: "65536", number: true,

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/netip"
 	"regexp"
@@ -65,7 +64,7 @@ func resolve(r raw, prefix string) (settings, error) {
 		network: p.network(),
 		api:     apiSettings{bind: p.bind(), proxies: p.proxies(), codes: p.codes()},
 		limits: inspector.Limits{
-			MinToSelfDelay: p.number("min-to-self-delay", 0, math.MaxUint32),
+			MinToSelfDelay: p.leastDelay(),
 			MaxBlobSize:    int(p.number("max-blob-size", teos.MinBlobSize, maxBlobLimit)),
 		},
 		reserve: int64(p.number("disk-reserve", 0, maxReserve)) << 20,
@@ -119,6 +118,20 @@ func (p *parser) number(name string, least, most uint64) uint32 {
 		return 0
 	}
 	return uint32(n) //nolint:gosec // most is at most 2^32-1
+}
+
+// mostLeastDelay is the greatest to_self_delay that may be demanded: rust-teos's client
+// says 42 of every channel, and never sends again what was refused for that.
+const mostLeastDelay = 42
+
+func (p *parser) leastDelay() uint32 {
+	const name = "min-to-self-delay"
+	n, err := strconv.ParseUint(p.raw[name], 10, 32)
+	if err != nil || n > mostLeastDelay {
+		p.fail(name, "must be a whole number from 0 to %d, is %q: python-teos's client says 20 of every channel and "+
+			"rust-teos's %d, and a tower that demands more guards none of them", mostLeastDelay, p.raw[name], mostLeastDelay)
+	}
+	return uint32(n) //nolint:gosec // 32 bits were parsed
 }
 
 // network accepts lightningd's names and bitcoind's.

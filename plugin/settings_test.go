@@ -40,7 +40,7 @@ func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
 		"subscription-slots":    {[]string{"1", "4294967295"}, []string{"0", "-1", "4294967296", "1e3", ""}},
 		"subscription-duration": {[]string{"1", "4294967295"}, []string{"0", "4294967296"}},
 		"expiry-grace":          {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
-		"min-to-self-delay":     {[]string{"0", "4294967295"}, []string{"-1", "x"}},
+		"min-to-self-delay":     {[]string{"0", "42"}, []string{"-1", "x", "43"}},
 		"recent-blocks":         {[]string{"0", "2016"}, []string{"2017", "-1"}},
 		"max-blob-size":         {[]string{"81", "1048576"}, []string{"80", "1048577"}},
 		"access":                {[]string{"", "open", "invited"}, []string{"closed", "Open"}},

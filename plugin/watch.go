@@ -20,12 +20,13 @@ type watch struct {
 	metrics *watchroom.Metrics
 	bind    string
 	option  string // by which that is chosen
+	away    *turnedAway
 }
 
 func newWatch(c settings, log *slog.Logger) *watch {
 	s := c.admin
 	m := watchroom.NewMetrics(version)
-	return &watch{metrics: m, bind: s.bind, option: c.named("admin-bind"), Server: watchroom.New(watchroom.Config{Bind: s.bind, Hosts: s.hosts, Log: log}, m)}
+	return &watch{metrics: m, bind: s.bind, option: c.named("admin-bind"), away: newTurnedAway(c, log), Server: watchroom.New(watchroom.Config{Bind: s.bind, Hosts: s.hosts, Log: log}, m)}
 }
 
 // run serves until ctx ends. Nothing that happens to it may end the tower.
@@ -48,6 +49,7 @@ func (w *watch) served(r towerapi.Served) {
 		return
 	}
 	w.metrics.Request(watchroom.HTTP, r.Method, r.Err, r.Took)
+	w.away.served(r, time.Now())
 }
 
 // asked counts what the shell asked for.

@@ -149,12 +149,12 @@ func howToOpen(addresses []Address, inNode bool) string {
 	if len(addresses) == 0 || slices.ContainsFunc(addresses, func(a Address) bool { return a.Note != OnlyHere }) {
 		return ""
 	}
-	prefix := ""
+	prefix, where := "", ""
 	if inNode {
-		prefix = "vigil-"
+		prefix, where = "vigil-", "; in lightningd's config beside the plugin's line, and read when lightningd starts"
 	}
 	return fmt.Sprintf("only this machine reaches the tower: to serve other nodes, let it listen on the network "+
-		"(%[1]sapi-bind 0.0.0.0:9814) or offer it as an onion service (%[1]stor-control)", prefix)
+		"(%[1]sapi-bind 0.0.0.0:9814) or offer it as an onion service (%[1]stor-control)%[2]s", prefix, where)
 }
 
 // stamp is a time as documents have it; "" where it is not known.
