@@ -173,7 +173,7 @@ func TestStalledStdoutEndsRun(t *testing.T) {
 
 func TestDeadlineOfACall(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
-	n := initialised(t, &Plugin{limits: limits{deadline: 10 * time.Millisecond, grace: 50 * time.Millisecond},
+	n := initialised(t, &Plugin{limits: limits{deadline: 300 * time.Millisecond, grace: 50 * time.Millisecond},
 		Methods: []Method{waiting(inside, release), {Name: "obeys",
 			Handle: func(ctx context.Context, _ json.RawMessage) (any, error) {
 				<-ctx.Done()

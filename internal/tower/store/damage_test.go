@@ -96,6 +96,7 @@ func TestADamagedTipStopsNoCommit(t *testing.T) {
 // was committed, and whoever does not meet it can go on.
 func TestDamageThatOneMeets(t *testing.T) {
 	db := openFile(t, damaged(t, "blind_ranges"))
+	db.keeper.stop()
 	remembersTip(db)
 	errs := together(t, db, name("a"), func(x tower.Tx) error { _, err := x.IsBlind(1); return err },
 		func(x tower.Tx) error { return nextBlock(x) })
