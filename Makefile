@@ -164,6 +164,20 @@ check-platforms: ## Fail if the program does not build for a platform of a relea
 		GOOS=$$os GOARCH=$${arch%v6} GOARM=6 $(GOBUILD) -o /dev/null ./plugin || { echo "not for $$platform" >&2; exit 1; }; \
 	done
 
+# For processors that this machine is not one of, by QEMU's emulation: arithmetic,
+# keys and signatures against the vectors, and a breach answered by the whole binary.
+.PHONY: check-arm
+check-arm: ## Fail if the program does not work on arm64 and armv6 (Debian: apt-get install qemu-user).
+	for platform in arm64=qemu-aarch64 arm=qemu-arm; do \
+		arch=$${platform%=*} qemu=$${platform#*=}; \
+		command -v $$qemu >/dev/null || { echo "no $$qemu on PATH: install it (Debian: apt-get install qemu-user)" >&2; exit 1; }; \
+		GOARCH=$$arch GOARM=6 $(GOBUILD) -o .cache/vigil-$$arch ./plugin && \
+		printf '#!/bin/sh\nexec %s %s "$$@"\n' $$qemu $(CURDIR)/.cache/vigil-$$arch > .cache/run-$$arch && \
+		chmod +x .cache/run-$$arch && \
+		echo "$$arch:" && CGO_ENABLED=0 GOARCH=$$arch GOARM=6 go test -vet=off -exec $$qemu ./internal/teos/... && \
+		VIGIL_BINARY=$(CURDIR)/.cache/run-$$arch go run ./tests/demo || exit 1; \
+	done
+
 .PHONY: check-reproducible
 check-reproducible: ## Fail if a build in another directory gives another binary.
 	rm -rf .cache/again && mkdir -p .cache/again

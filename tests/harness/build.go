@@ -34,8 +34,12 @@ var raceFlags = []string{"-race", "-gcflags=modernc.org/sqlite/lib=-race=false",
 	"-gcflags=github.com/decred/dcrd/dcrec/secp256k1/v4=-race=false",
 	"-gcflags=github.com/consensys/gnark-crypto/ecc/secp256k1/fp=-race=false", "-gcflags=modernc.org/libc=-d=checkptr=0"}
 
-// buildVigil builds the product once a process.
+// buildVigil builds the product once a process. VIGIL_BINARY names another one: a
+// release's, or one for another kind of processor, behind an emulator.
 var buildVigil = sync.OnceValues(func() (string, error) {
+	if binary := os.Getenv("VIGIL_BINARY"); binary != "" {
+		return binary, nil
+	}
 	root, err := repository()
 	if err != nil {
 		return "", err
