@@ -50,7 +50,9 @@ type daemon struct {
 	key func(ctx context.Context) (*btcec.PrivateKey, error)
 	// source is where blocks come from and penalties go.
 	source chain.Source
-	poll   time.Duration
+	// pair is the source where that is two backends, else nil.
+	pair *chain.Pair
+	poll time.Duration
 	// tryOut asks bitcoind what it would make of a transaction; nil where there
 	// is none.
 	tryOut func(ctx context.Context, tx []byte) (string, error)

@@ -37,10 +37,12 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	if api := c.api.Load(); api != nil && api.Addr() != "" {
 		info.API = []string{api.Addr()}
 	}
+	info.Failing = d.failing()
 	info.StoreError = cut(info.StoreError)
 	info.DiskUsed, info.DiskFree = d.disk()
 	info.Entrances = d.entrances(c.api.Load(), c.reach.Load())
-	info.Warnings = append(warnings(info), d.doorWarnings(c.api.Load())...)
+	info.Warnings = append(warnings(info), d.settings.backendWarnings(info)...)
+	info.Warnings = append(info.Warnings, d.doorWarnings(c.api.Load())...)
 	if r := c.reach.Load(); r != nil {
 		info.Warnings = append(info.Warnings, r.warnings()...)
 		info.API = append(info.API, r.secureAddr()...)
@@ -52,18 +54,6 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	}
 	info.NotGuarding = notGuarding(info)
 	return info, nil
-}
-
-// backends names what blocks come from and penalties go to, the first one first.
-func (d *daemon) backends() []string {
-	var list []string
-	if d.settings.node != nil || !d.inNode {
-		list = append(list, "bitcoind")
-	}
-	if d.inNode {
-		list = append(list, "lightningd")
-	}
-	return list
 }
 
 // disk returns how much of the disk the data directory's files take, and how much

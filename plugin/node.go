@@ -131,7 +131,7 @@ func optionText(value json.RawMessage) (string, bool) {
 func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 	d := &daemon{
 		inNode:   true,
-		settings: s, log: n.log, source: w.source("lightningd", cln.NewChain(rpc)), poll: pollNode, watch: w,
+		settings: s, log: n.log, source: w.source(lightningdName, cln.NewChain(rpc)), poll: pollNode, watch: w,
 		key: func(ctx context.Context) (*btcec.PrivateKey, error) {
 			secret, err := cln.TowerSecret(ctx, rpc)
 			if err != nil {
@@ -147,7 +147,9 @@ func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 		// The options were checked: it can't fail any more.
 		var err error
 		if direct, err = bitcoind.New(*s.node); err == nil {
-			d.source = chain.NewPair(w.source("bitcoind", direct), d.source, n.log)
+			d.pair = chain.NewPair(chain.Backend{Name: bitcoindName, Source: w.source(bitcoindName, direct)},
+				chain.Backend{Name: lightningdName, Source: d.source}, n.log)
+			d.source = d.pair
 			d.poll, d.tryOut, d.tells = pollBitcoind, direct.TestAccept, direct.Tells
 		}
 	}

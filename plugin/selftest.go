@@ -83,13 +83,10 @@ func post(ctx context.Context, url string, body []byte) ([]byte, error) {
 	return answer, err
 }
 
-// askChain asks the backend now, whatever the follower saw last.
+// askChain asks the backends now, whatever the follower saw last.
 func (c *core) askChain(ctx context.Context) (height uint32, notice string, err error) {
 	d := c.daemon
-	tip, err := d.source.Tip(ctx)
-	if err == nil && tip.Network != d.settings.network {
-		err = fmt.Errorf("the backend is on %q", tip.Network)
-	}
+	tip, err := d.askBackends(ctx)
 	if last := c.follower.Status().Err; err == nil && last != nil {
 		err = errors.Join(errors.New("it answers now, but the last round failed"), last)
 	}

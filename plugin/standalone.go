@@ -58,7 +58,7 @@ func runStandalone(ctx context.Context, s settings) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
 	w := newWatch(s, log)
 	d := &daemon{
-		settings: s, log: log, source: w.source("bitcoind", node), poll: pollBitcoind, tryOut: node.TestAccept, watch: w,
+		settings: s, log: log, source: w.source(bitcoindName, node), poll: pollBitcoind, tryOut: node.TestAccept, watch: w,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
 			return ownKey(s.dataDir)
 		},

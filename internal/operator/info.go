@@ -67,7 +67,9 @@ type Info struct {
 	Started      string       `json:"started"`
 	Uptime       int64        `json:"uptime_seconds"`
 	Entrances    []Entrance   `json:"entrances"`
-	Warnings     []string     `json:"warnings"`
+	// Failing are those of two backends that do not work.
+	Failing  []FailingBackend `json:"failing_backends"`
+	Warnings []string         `json:"warnings"`
 	// WarningKinds is what each of the warnings is about, in their order.
 	WarningKinds []tower.WarningKind `json:"warning_kinds"`
 	Limits       []string            `json:"cannot"`
@@ -82,6 +84,23 @@ type Entrance struct {
 	Open    bool   `json:"open"`
 	// Closed is why it is not open.
 	Closed string `json:"closed,omitempty"`
+}
+
+// FailingBackend is one of two backends, which does not work.
+type FailingBackend struct {
+	Name string `json:"name"`
+	// Since is when it began to fail.
+	Since string `json:"since"`
+	Error string `json:"error"`
+}
+
+// Fails tells whether a backend does not work: the only one, where the chain can't
+// be followed.
+func (i Info) Fails(backend string) bool {
+	if len(i.Backends) == 1 {
+		return i.SourceError != ""
+	}
+	return slices.ContainsFunc(i.Failing, func(f FailingBackend) bool { return f.Name == backend })
 }
 
 // Shut says why nobody can come in, "" where somebody can or nobody should.
@@ -120,7 +139,10 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
 		Since: stamp(i.Since), Started: stamp(i.Started), Uptime: int64(now.Sub(i.Started).Seconds()),
-		Entrances: []Entrance{}, Warnings: []string{}, WarningKinds: []tower.WarningKind{}, Limits: cannot,
+		Failing: []FailingBackend{}, Entrances: []Entrance{}, Warnings: []string{}, WarningKinds: []tower.WarningKind{}, Limits: cannot,
+	}
+	for _, f := range i.Failing {
+		b.Failing = append(b.Failing, FailingBackend{Name: f.Name, Since: stamp(f.Since), Error: f.Error})
 	}
 	for _, e := range i.Entrances {
 		b.Entrances = append(b.Entrances, Entrance(e))

@@ -61,6 +61,7 @@ uptime_seconds      1 h 0 min
 entrances:
   kind  address         open
   http  127.0.0.1:9814  yes
+failing_backends    none
 warnings            none
 warning_kinds       none
 cannot              claim HTLC outputs: clients hand in penalties for their

@@ -35,6 +35,9 @@ type Info struct {
 	InNode bool
 	// Backends are bitcoind, lightningd or both: where blocks come from.
 	Backends []string
+	// Failing are those of two Backends that have not worked since the start, or
+	// not for some minutes.
+	Failing []FailingBackend
 	// DiskUsed is what the tower's files take, DiskFree what is free on
 	// their disk, in bytes.
 	DiskUsed, DiskFree int64
@@ -47,6 +50,15 @@ type Info struct {
 	Entrances []Entrance
 	// Warnings is what the operator should act on.
 	Warnings []Warning
+}
+
+// FailingBackend is one of two backends, which does not work.
+type FailingBackend struct {
+	Name string
+	// Since is when it began to fail; Never says that it did not work before.
+	Since time.Time
+	Never bool
+	Error string
 }
 
 // Entrance is a way into the HTTP API.

@@ -237,6 +237,23 @@ func TestWhatTheTowerSaysIsMeasured(t *testing.T) {
 	}
 }
 
+// TestEachBackendIsMeasured: of two, the one that fails; the only one as the chain is
+// followed, or not.
+func TestEachBackendIsMeasured(t *testing.T) {
+	r, tower := open(t, Config{}), newFakeTower()
+	say := func(more string) {
+		tower.set(func(f *fakeTower) { f.said["info"] = `{"guarding": true, ` + more + `}` })
+		r.info.forget()
+	}
+	say(`"backends": ["bitcoind", "lightningd"], "failing_backends": [{"name": "bitcoind", "error": "down"}]`)
+	r.Open(tower)
+	r.wantLines(`vigil_backend_failing{source="bitcoind"} 1`, `vigil_backend_failing{source="lightningd"} 0`)
+	say(`"backends": ["bitcoind"]`)
+	r.wantLines(`vigil_backend_failing{source="bitcoind"} 0`)
+	say(`"backends": ["bitcoind"], "source_error": "down"`)
+	r.wantLines(`vigil_backend_failing{source="bitcoind"} 1`)
+}
+
 // BenchmarkRequest is what counting adds to each add_appointment.
 func BenchmarkRequest(b *testing.B) {
 	m := NewMetrics("test")

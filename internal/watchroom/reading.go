@@ -22,6 +22,7 @@ var (
 	descBreaches = desc("breaches", "Breaches by state. resolved and lost are over, and only grow.", "state")
 	descWarnings = desc("warnings", "How many warnings vigil-info has, by what they are about.", "kind")
 	descOpen     = desc("api_listening", "Whether an entrance of the API that is configured is open.", "entrance")
+	descBackend  = desc("backend_failing", "Whether a Bitcoin backend has not worked since the start, or not for some minutes; of two, the other is used meanwhile.", "source")
 	descLeft     = desc("refused_breach_blocks_left", "Least blocks that may still come until the cheater of a breach whose penalty is refused may spend; not there without one.")
 	descBlockAt  = desc("last_block_timestamp_seconds", "When the last processed block was found, as its miner says.")
 )
@@ -52,7 +53,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descRead, descGuarding, descTower, descBreaches, descWarnings, descOpen, descLeft, descBlockAt} {
+	for _, d := range []*prometheus.Desc{descUp, descRead, descGuarding, descTower, descBreaches, descWarnings, descOpen, descBackend, descLeft, descBlockAt} {
 		ch <- d
 	}
 	for _, s := range simple {
@@ -89,6 +90,9 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, e := range i.Entrances {
 		gauge(descOpen, truth(e.Open), e.Kind)
+	}
+	for _, name := range i.Backends {
+		gauge(descBackend, truth(i.Fails(name)), name)
 	}
 	if i.RefusedLeft != nil {
 		gauge(descLeft, float64(*i.RefusedLeft))

@@ -3,7 +3,6 @@ package chain_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -45,12 +44,8 @@ func TestABlockThatIsGoneBelowTheWindowIsNotAskedForForEver(t *testing.T) {
 // Two backends are there so that one may fail, in whatever way.
 func TestAPairPublishesThoughOneSourceHangs(t *testing.T) {
 	for name, pair := range map[string]func(stalled, good chain.Source) *chain.Pair{
-		"first": func(stalled, good chain.Source) *chain.Pair {
-			return chain.NewPair(stalled, good, slog.New(slog.DiscardHandler))
-		},
-		"second": func(stalled, good chain.Source) *chain.Pair {
-			return chain.NewPair(good, stalled, slog.New(slog.DiscardHandler))
-		},
+		"first":  newPair,
+		"second": func(stalled, good chain.Source) *chain.Pair { return newPair(good, stalled) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inOneBubble(t, 1, func(r *rig) {

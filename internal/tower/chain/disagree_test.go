@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,7 +56,7 @@ func inPair(t *testing.T, blocks int, f func(r *rig, first, second *view)) {
 	t.Helper()
 	inOneBubble(t, blocks, func(r *rig) {
 		first, second := newView(r.chain, r.chain.Best()), newView(r.chain, r.chain.Best())
-		r.source = chain.NewPair(first, second, slog.New(slog.DiscardHandler))
+		r.source = newPair(first, second)
 		f(r, first, second)
 	})
 }

@@ -40,16 +40,16 @@ type Pair struct {
 
 // member is a source of a Pair and what it last said.
 type member struct {
-	Source
-	failed time.Time // when it failed last; zero if it did not
-	tip    Tip
-	told   time.Time // when it told its tip
-	rose   time.Time // when that was last higher than before
+	Backend
+	health
+	tip  Tip
+	told time.Time // when it told its tip
+	rose time.Time // when that was last higher than before
 }
 
 // NewPair joins two sources.
-func NewPair(first, second Source, log *slog.Logger) *Pair {
-	return &Pair{log: log, members: [2]member{{Source: first}, {Source: second}}}
+func NewPair(first, second Backend, log *slog.Logger) *Pair {
+	return &Pair{log: log, members: [2]member{{Backend: first}, {Backend: second}}}
 }
 
 // Tip implements Source: the longer chain's. A source that fails is left alone
@@ -57,11 +57,7 @@ func NewPair(first, second Source, log *slog.Logger) *Pair {
 func (p *Pair) Tip(ctx context.Context) (Tip, error) {
 	var tips [2]Tip
 	errs := [2]error{errResting, errResting}
-	ask := func(ctx context.Context, i int) {
-		tips[i], errs[i] = p.members[i].Tip(ctx)
-		p.note(i, errs[i])
-		p.noteTip(i, tips[i], errs[i])
-	}
+	ask := func(ctx context.Context, i int) { tips[i], errs[i] = p.askTip(ctx, i) }
 	p.both(ctx, func(ctx context.Context, i int) {
 		if tip, fresh := p.glimpsed(i); fresh {
 			tips[i], errs[i] = tip, nil
@@ -75,7 +71,7 @@ func (p *Pair) Tip(ctx context.Context) (Tip, error) {
 		}
 	}
 	if errs[0] != nil && errs[1] != nil {
-		return Tip{}, errors.Join(errs[0], errs[1])
+		return Tip{}, errors.Join(p.named(0, errs[0]), p.named(1, errs[1]))
 	}
 	longer := tips[1].Network == tips[0].Network && tips[1].Height > tips[0].Height
 	if errs[0] == nil && (errs[1] != nil || !longer) {
@@ -86,6 +82,22 @@ func (p *Pair) Tip(ctx context.Context) (Tip, error) {
 
 // errResting stands for the answer of a source that was not asked.
 var errResting = errors.New("it failed a short while ago")
+
+// askTip asks one source.
+func (p *Pair) askTip(ctx context.Context, i int) (Tip, error) {
+	tip, err := p.members[i].Tip(ctx)
+	p.note(i, CallTip, err)
+	p.noteTip(i, tip, err)
+	return tip, err
+}
+
+// named says whose error it is.
+func (p *Pair) named(i int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", p.members[i].Name, err)
+}
 
 // follow lets a source be asked first.
 func (p *Pair) follow(lead int, tip Tip) Tip {
@@ -187,8 +199,8 @@ func (p *Pair) askOne(ctx context.Context, i int, bounded bool, call func(contex
 		defer cancel()
 	}
 	err := call(ctx, p.members[i].Source)
-	p.note(i, err)
-	return err
+	p.note(i, CallBlock, err)
+	return p.named(i, err)
 }
 
 func (p *Pair) leader() int {
@@ -214,27 +226,6 @@ func (p *Pair) unlessSyncing(i int, height uint32, err error) error {
 		return err
 	}
 	return fmt.Errorf("a chain source that is at block %d still has none at %d", m.tip.Height, height)
-}
-
-// note remembers a failure of a source, and tells of its beginning and its end.
-// That a block is missing is none.
-func (p *Pair) note(i int, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := &p.members[i]
-	switch {
-	case errors.Is(err, context.Canceled): // it was us
-	case err == nil || isMissing(err):
-		if !m.failed.IsZero() {
-			p.log.Info("a chain source answers again", "source", i+1)
-		}
-		m.failed = time.Time{}
-	default:
-		if m.failed.IsZero() {
-			p.log.Warn("a chain source fails; the other is asked instead", "source", i+1, "err", err)
-		}
-		m.failed = time.Now()
-	}
 }
 
 // Publish implements Source. Both sources are asked at once, and it succeeds

@@ -10,6 +10,11 @@ import (
 	"vigil/internal/tower/chain/chaintest"
 )
 
+// newPair joins two sources whose failures nobody reads.
+func newPair(first, second chain.Source) *chain.Pair {
+	return chain.NewPair(chain.Backend{Name: "first", Source: first}, chain.Backend{Name: "second", Source: second}, slog.New(slog.DiscardHandler))
+}
+
 func pruned(t *testing.T) *chaintest.Chain {
 	t.Helper()
 	c := chaintest.New()
@@ -26,8 +31,8 @@ func TestAPairHasWhatEitherHas(t *testing.T) {
 	down.Fail(chaintest.BlockCall, chaintest.Forever, errDown)
 	down.Fail(chaintest.PublishCall, chaintest.Forever, errDown)
 	for name, pair := range map[string]*chain.Pair{
-		"first pruned": chain.NewPair(pruned(t), whole, slog.New(slog.DiscardHandler)), "second pruned": chain.NewPair(whole, pruned(t), slog.New(slog.DiscardHandler)),
-		"first down": chain.NewPair(down, whole, slog.New(slog.DiscardHandler)), "second down": chain.NewPair(whole, down, slog.New(slog.DiscardHandler)),
+		"first pruned": newPair(pruned(t), whole), "second pruned": newPair(whole, pruned(t)),
+		"first down": newPair(down, whole), "second down": newPair(whole, down),
 	} {
 		if tip, err := pair.Tip(t.Context()); err != nil || tip.Height != 5 {
 			t.Errorf("%s: tip %+v, %v", name, tip, err)
@@ -63,7 +68,7 @@ func TestInvariant3APairMissesOnlyWhatBothMiss(t *testing.T) {
 		"pruned or none":  {pruned(t), short, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := chain.NewPair(c.first, c.second, slog.New(slog.DiscardHandler)).Block(t.Context(), 2)
+			_, err := newPair(c.first, c.second).Block(t.Context(), 2)
 			if err == nil {
 				t.Fatal("a block from nowhere")
 			}
@@ -80,7 +85,7 @@ func TestInvariant3APairMissesOnlyWhatBothMiss(t *testing.T) {
 // A tower over a node that prunes must get past a gap, too, where only the
 // second source tells hashes.
 func TestAPairTellsHashesThatEitherTells(t *testing.T) {
-	pair := chain.NewPair(pruned(t), hasher{pruned(t)}, slog.New(slog.DiscardHandler))
+	pair := newPair(pruned(t), hasher{pruned(t)})
 	if _, err := pair.BlockHash(t.Context(), 2); err != nil {
 		t.Error(err)
 	}
