@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"vigil/inspector"
+	"vigil/internal/bitcoind"
 	"vigil/internal/tower"
 	"vigil/internal/tower/chain"
 	"vigil/internal/tower/responder"
@@ -56,6 +57,8 @@ type daemon struct {
 	// tryOut asks bitcoind what it would make of a transaction; nil where there
 	// is none.
 	tryOut func(ctx context.Context, tx []byte) (string, error)
+	// zmq is how bitcoind tells of blocks over ZMQ; nil where it is not to.
+	zmq *bitcoind.Subscription
 	// hints calls wake when there may be a new block, until ctx ends.
 	hints func(ctx context.Context, wake func())
 	// tells says whether bitcoind tells of blocks now; nil where it is not asked to.

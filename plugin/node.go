@@ -153,7 +153,8 @@ func (n *node) daemon(s settings, w *watch, rpc *cln.RPC) *daemon {
 			d.poll, d.tryOut, d.tells = pollBitcoind, direct.TestAccept, direct.Tells
 		}
 	}
-	blocks := blockHints(direct, s.zmq, n.log)
+	d.zmq = s.subscription()
+	blocks := blockHints(direct, d.zmq, n.log)
 	d.hints = func(ctx context.Context, wake func()) {
 		n.hint.Store(&wake)
 		defer n.hint.Store(nil)

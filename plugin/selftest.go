@@ -90,15 +90,22 @@ func (c *core) askChain(ctx context.Context) (height uint32, notice string, err 
 	if last := c.follower.Status().Err; err == nil && last != nil {
 		err = errors.Join(errors.New("it answers now, but the last round failed"), last)
 	}
-	notice = fmt.Sprintf("looked for every %d s", d.poll/time.Second)
+	return tip.Height, d.hearing(), err
+}
+
+// hearing says how the tower hears of new blocks at this moment.
+func (d *daemon) hearing() string {
+	how := fmt.Sprintf("looked for every %d s", d.poll/time.Second)
 	if d.inNode {
-		notice = "told by lightningd, and " + notice
+		how = "told by lightningd, and " + how
 	}
-	if d.settings.zmq != "" {
-		notice = "told by ZMQ, and " + notice
+	switch {
+	case d.zmq != nil && d.zmq.Trouble() == "":
+		how = "told by ZMQ, and " + how
+	case d.zmq != nil:
+		how += fmt.Sprintf("; ZMQ can't be reached (is %s bitcoind's zmqpubhashblock?): %s", d.settings.named("bitcoind-zmq"), d.zmq.Trouble())
+	case d.tells != nil && d.tells():
+		how = "told by the Bitcoin node, and " + how
 	}
-	if d.tells != nil && d.tells() {
-		notice = "told by the Bitcoin node, and " + notice
-	}
-	return tip.Height, "new ones are " + notice, err
+	return "new ones are " + how
 }

@@ -60,7 +60,7 @@ func resolve(r raw, prefix string) (settings, error) {
 	s := settings{
 		prefix:  strings.TrimPrefix(prefix, "--"),
 		dataDir: r["data-dir"],
-		zmq:     r["bitcoind-zmq"],
+		zmq:     p.zmq(),
 		network: p.network(),
 		api:     apiSettings{bind: p.bind(), proxies: p.proxies(), codes: p.codes()},
 		limits: inspector.Limits{
@@ -218,6 +218,19 @@ func (p *parser) level() slog.Level {
 		p.fail("log-level", "must be debug, info, warn or error, is %q", p.raw["log-level"])
 	}
 	return l
+}
+
+// zmq is where bitcoind tells of blocks, "" for nowhere.
+func (p *parser) zmq() string {
+	addr := p.raw["bitcoind-zmq"]
+	if addr == "" {
+		return ""
+	}
+	if bitcoind.CheckZMQ(addr) != nil {
+		p.fail("bitcoind-zmq", "must be where bitcoind's zmqpubhashblock is reached, as in tcp://127.0.0.1:28332 "+
+			"(an IPv6 address needs a name) or unix:///path, is %.60q", addr)
+	}
+	return addr
 }
 
 // node returns where a bitcoind is, if any option names one.

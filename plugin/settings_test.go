@@ -37,6 +37,7 @@ func TestOptionsAreCheckedAtTheirEdges(t *testing.T) {
 		"api-bind":              {[]string{"0.0.0.0:0", "[::1]:9814", ":65535", "localhost:80"}, []string{"", "127.0.0.1", "h:65536", "h:http2"}},
 		"api-trusted-proxies":   {[]string{"", "10.0.0.0/8", "::1, 127.0.0.1"}, []string{"proxy", "10.0.0.0/33"}},
 		"bitcoind":              {[]string{"", "http://u:p@127.0.0.1:18443"}, []string{"127.0.0.1:18443", "ftp://x"}},
+		"bitcoind-zmq":          {[]string{"", "tcp://127.0.0.1:28332", "tcp://node.lan:1", "tcp://:28332", "unix:///run/bitcoind.zmq"}, []string{"foo", "127.0.0.1:28332", "tcp://127.0.0.1", "tcp://*:28332", "tcp://h:0", "tcp://h:65536", "tcp://h:zmq", "tcp://[::1]:28332", "tcp://h:1/x", "tcp://a b:1", "unix://", "unix:///a:b", "ipc:///run/bitcoind.zmq", "http://h:1"}},
 		"subscription-slots":    {[]string{"1", "4294967295"}, []string{"0", "-1", "4294967296", "1e3", ""}},
 		"subscription-duration": {[]string{"1", "4294967295"}, []string{"0", "4294967296"}},
 		"expiry-grace":          {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},

@@ -57,12 +57,13 @@ func runStandalone(ctx context.Context, s settings) error {
 	defer node.Close()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
 	w := newWatch(s, log)
+	zmq := s.subscription()
 	d := &daemon{
 		settings: s, log: log, source: w.source(bitcoindName, node), poll: pollBitcoind, tryOut: node.TestAccept, watch: w,
 		key: func(context.Context) (*btcec.PrivateKey, error) {
 			return ownKey(s.dataDir)
 		},
-		hints: blockHints(node, s.zmq, log), tells: node.Tells,
+		zmq: zmq, hints: blockHints(node, zmq, log), tells: node.Tells,
 		ready: func(*towerrpc.Client) {},
 	}
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -77,14 +78,22 @@ func runStandalone(ctx context.Context, s settings) error {
 	return err
 }
 
+// subscription is to bitcoind's ZMQ where that is named, else nil.
+func (s settings) subscription() *bitcoind.Subscription {
+	if s.zmq == "" {
+		return nil
+	}
+	return bitcoind.NewSubscription(s.zmq)
+}
+
 // blockHints is how the tower hears of blocks before it asks: over ZMQ where there is
 // an address, else by a call in which bitcoind waits for the next one. In a node
 // without a bitcoind of its own (nil), lightningd tells of them.
-func blockHints(node *bitcoind.Client, zmq string, log *slog.Logger) func(context.Context, func()) {
+func blockHints(node *bitcoind.Client, zmq *bitcoind.Subscription, log *slog.Logger) func(context.Context, func()) {
 	return func(ctx context.Context, wake func()) {
 		switch {
-		case zmq != "":
-			bitcoind.Hints(ctx, log, zmq, wake)
+		case zmq != nil:
+			zmq.Hints(ctx, log, wake)
 		case node != nil:
 			node.Await(ctx, log, wake)
 		default:

@@ -49,3 +49,20 @@ func TestASecondBackendThatNeverWorks(t *testing.T) {
 		`vigil_guarding`: 1, `vigil_warnings{kind="chain"}`: 1,
 	})
 }
+
+// TestTheSelfTestSaysThatZMQIsNotThere: blocks are looked for, and nobody tells of them.
+func TestTheSelfTestSaysThatZMQIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, harness.Variants()[1], harness.Options{"bitcoind-zmq": "tcp://" + harness.FreeAddress(t)})
+	var test selfTest
+	harness.Until(s, "ZMQ to be tried", func() bool {
+		if err := s.tower.Ask(s.Context(), "selftest", nil, &test); err != nil {
+			s.Fatal(err)
+		}
+		_, detail := test.stage("chain")
+		return strings.Contains(detail, "connection refused")
+	})
+	if ok, detail := test.stage("chain"); !ok || !strings.Contains(detail, "looked for every 5 s; ZMQ can't be reached") || strings.Contains(detail, "told by") {
+		s.Errorf("the self-test says %v, %s", ok, detail)
+	}
+}

@@ -64,7 +64,7 @@ func TestMisconfigurationDisables(t *testing.T) {
 	s.tower.Stop()
 	for option, value := range map[string]any{
 		"vigil-codes": "v3", "vigil-api-bind": "nowhere", "vigil-subscription-slots": -1,
-		"vigil-bitcoind": "ftp://x", "vigil-log-level": "loud",
+		"vigil-bitcoind": "ftp://x", "vigil-bitcoind-zmq": "foo", "vigil-log-level": "loud",
 	} {
 		if reason := node.TryPlugin(map[string]any{option: value}); !strings.Contains(reason, option) {
 			s.Errorf("%s=%v: disabled with %q", option, value, reason)

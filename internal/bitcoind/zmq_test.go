@@ -102,7 +102,7 @@ func (h hints) Write(line []byte) (int, error) {
 }
 
 func startHints(addr string) hints {
-	return start(func(ctx context.Context, log *slog.Logger, wake func()) { Hints(ctx, log, addr, wake) })
+	return start(NewSubscription(addr).Hints)
 }
 
 func start(run func(ctx context.Context, log *slog.Logger, wake func())) hints {
@@ -124,15 +124,27 @@ func (h hints) stop(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	p := newPublisher(t)
-	h := startHints("tcp://" + p.Addr().String())
+	s := NewSubscription("tcp://" + p.Addr().String())
+	if s.Trouble() == "" {
+		t.Error("it says that it is connected, and was not started")
+	}
+	h := start(s.Hints)
 	conn := within(t, "subscription", p.subscribed)
 	within(t, "hint at the connection", h.wakes)
+	if trouble := s.Trouble(); trouble != "" {
+		t.Errorf("connected, it says %q", trouble)
+	}
 	for range 3 {
 		announce(t, conn)
 		within(t, "hint at a block", h.wakes)
 	}
-	h.stop(t)
+	p.Close()
 	conn.Close()
+	within(t, "warning of the end", h.logs)
+	if s.Trouble() == "" {
+		t.Error("it says that it is connected, and the publisher is gone")
+	}
+	h.stop(t)
 }
 
 func TestHintsConnectsAgain(t *testing.T) {
@@ -162,9 +174,13 @@ func TestHintsWithoutAPublisher(t *testing.T) {
 		"":                                   "not a ZMQ address",
 		"ipc:///" + strings.Repeat("x", 1e6): "not a ZMQ address",
 	} {
-		h := startHints(addr)
+		s := NewSubscription(addr)
+		h := start(s.Hints)
 		if line := within(t, "warning", h.logs); !strings.Contains(line, want) || len(line) > 2*maxErrorText {
 			t.Errorf("%.100s: %.1000s", addr, line)
+		}
+		if trouble := s.Trouble(); !strings.Contains(trouble, want) {
+			t.Errorf("%.100s: it says %q", addr, trouble)
 		}
 		h.stop(t)
 		if len(h.wakes) != 0 {
