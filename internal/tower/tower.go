@@ -152,7 +152,7 @@ func (t *Tower) Readable(ctx context.Context) error {
 // Ready fails until appointments are accepted. With write set it proves that
 // the store can commit.
 func (t *Tower) Ready(ctx context.Context, write bool) error {
-	err := t.view(ctx, func(tx Tx, height uint32) error { return readable(tx, height) })
+	err := t.view(ctx, readable)
 	if err != nil || !write {
 		return err
 	}

@@ -99,7 +99,7 @@ func TestDamageThatOneMeets(t *testing.T) {
 	db.keeper.stop()
 	remembersTip(db)
 	errs := together(t, db, name("a"), func(x tower.Tx) error { _, err := x.IsBlind(1); return err },
-		func(x tower.Tx) error { return nextBlock(x) })
+		nextBlock)
 	for i, err := range errs {
 		if !errors.Is(err, tower.ErrDamaged) {
 			t.Errorf("function %d: got %v, want %v", i, err, tower.ErrDamaged)
@@ -115,7 +115,7 @@ func TestDamageThatOneMeets(t *testing.T) {
 		}
 		return err
 	})
-	mustUpdate(t, db, func(x tower.Tx) error { return nextBlock(x) })
+	mustUpdate(t, db, nextBlock)
 }
 
 // Where the damage is at the tip, a tower goes on from the one that it remembers: each
@@ -125,7 +125,7 @@ func TestATipStaysKnownBesideABlockThatCannotBePut(t *testing.T) {
 		db := openFile(t, damaged(t, "blocks"))
 		db.keeper.stop()
 		remembersTip(db)
-		errs := together(t, db, append(others, func(x tower.Tx) error { return nextBlock(x) })...)
+		errs := together(t, db, append(others, nextBlock)...)
 		if err := errs[len(others)]; !errors.Is(err, tower.ErrDamaged) {
 			t.Fatalf("got %v, want %v", err, tower.ErrDamaged)
 		}
