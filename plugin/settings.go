@@ -131,7 +131,7 @@ func (p *parser) leastDelay() uint32 {
 		p.fail(name, "must be a whole number from 0 to %d, is %q: python-teos's client says 20 of every channel and "+
 			"rust-teos's %d, and a tower that demands more guards none of them", mostLeastDelay, p.raw[name], mostLeastDelay)
 	}
-	return uint32(n) //nolint:gosec // 32 bits were parsed
+	return uint32(n)
 }
 
 // network accepts lightningd's names and bitcoind's.
