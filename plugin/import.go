@@ -80,7 +80,7 @@ type move struct {
 	network string
 	dir     string
 	node    *bitcoind.Client
-	backend []string // options by which bitcoind is found, as they were given
+	backend []string // options by which bitcoind is found, fit to be shown
 	dry     bool
 	out     io.Writer
 }
@@ -98,11 +98,7 @@ func (m *move) resolve(r raw) (err error) {
 	if m.dir, err = dataDir(r); err != nil {
 		return err
 	}
-	for _, name := range []string{"bitcoind", "bitcoind-cookie"} {
-		if r[name] != "" {
-			m.backend = append(m.backend, "--"+name+"="+r[name])
-		}
-	}
+	m.backend = backendShown(r)
 	m.node, err = bitcoind.New(bitcoind.Config{URL: r["bitcoind"], CookieFile: r["bitcoind-cookie"], Network: m.network})
 	return err
 }

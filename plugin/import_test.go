@@ -92,13 +92,26 @@ func importTeos(t *testing.T, args ...string) (string, error) {
 }
 
 // TestWhatToRunNextWorksAsItIsPrinted: with the backend that was given, and words
-// as a shell takes them.
+// as a shell takes them. A password is not shown: what is printed is kept and sent
+// around.
 func TestWhatToRunNextWorksAsItIsPrinted(t *testing.T) {
-	dir, node := filepath.Join(t.TempDir(), "my tower"), chainOf(t, "regtest", 250)
-	out, err := importTeos(t, teosDir(t), "--data-dir", dir, "--bitcoind", node)
-	want := "teosd: vigil tower --network regtest --data-dir '" + dir + "' --api-bind ADDRESS:PORT --bitcoind=" + node + "\n"
-	if err != nil || !strings.Contains(out, want) {
-		t.Errorf("%s, %v\nwant %s", out, err, want)
+	node := chainOf(t, "regtest", 250)
+	host, cookie := strings.Replace(node, "u:p@", "", 1), filepath.Join(t.TempDir(), "cookie")
+	if err := os.WriteFile(cookie, []byte("__cookie__:hidden\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, given := range map[string][]string{
+		"--bitcoind=" + strings.Replace(node, "u:p@", "u:PASSWORD@", 1): {"--bitcoind", strings.Replace(node, "u:p@", "u:h%69dden@", 1)},
+		"--bitcoind=" + strings.Replace(node, "u:p@", "u@", 1):          {"--bitcoind", strings.Replace(node, "u:p@", "u@", 1)},
+		"--bitcoind=" + host + " --bitcoind-cookie=FILE":                {"--bitcoind", strings.Replace(node, "u:p@", "__cookie__:hidden@", 1)},
+		"--bitcoind=" + host + " --bitcoind-cookie=" + cookie:           {"--bitcoind", host, "--bitcoind-cookie", cookie},
+	} {
+		dir := filepath.Join(t.TempDir(), "my tower")
+		out, err := importTeos(t, append([]string{teosDir(t), "--data-dir", dir}, given...)...)
+		want = "teosd: vigil tower --network regtest --data-dir '" + dir + "' --api-bind ADDRESS:PORT " + want + "\n"
+		if err != nil || !strings.Contains(out, want) || strings.Contains(out, "dden") {
+			t.Errorf("%s, %v\nwant %s", out, err, want)
+		}
 	}
 }
 
