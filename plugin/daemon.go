@@ -81,8 +81,9 @@ type daemon struct {
 func (d *daemon) run(ctx context.Context) (err error) {
 	tuning.SpareProcessor()
 	tuning.HoldHeap()
+	defer func() { err = d.settings.advised(err) }()
 	if err := os.MkdirAll(d.settings.dataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("%w: %w", errDataDir, err)
 	}
 	unlock, err := lockDir(d.path(lockFile))
 	if err != nil {

@@ -120,7 +120,11 @@ func (n *node) serve(ctx context.Context, parse func(json.RawMessage) (request, 
 }
 
 func (n *node) notRunning() error {
-	return teos.Errorf(teos.Unavailable, "the tower does not run now: %s; try again in a few seconds", *n.reason.Load())
+	reason := *n.reason.Load()
+	if lasts(reason) {
+		return teos.Errorf(teos.Unavailable, "the tower does not run: %v", reason)
+	}
+	return teos.Errorf(teos.Unavailable, "the tower does not run now: %v; try again in a few seconds", reason)
 }
 
 func register(i *inspector.Inspector, params []byte) (request, error) {

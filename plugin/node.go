@@ -39,7 +39,7 @@ type node struct {
 	level  slog.LevelVar
 	hint   atomic.Pointer[func()]
 	client atomic.Pointer[towerrpc.Client]
-	reason atomic.Pointer[string] // why the tower does not run
+	reason atomic.Pointer[error] // why the tower does not run
 	rules  atomic.Pointer[settings]
 	watch  atomic.Pointer[watch] // nil until lightningd has told the options
 	parts  sync.WaitGroup
@@ -48,6 +48,9 @@ type node struct {
 	// then, so it leaves by standard error.
 	stopErr error
 }
+
+// errStarting is why a tower does not run that will in a moment.
+var errStarting = errors.New("it is starting")
 
 func newNode() *node {
 	n := &node{plugin: &cln.Plugin{}}
@@ -61,7 +64,7 @@ func newNode() *node {
 			(*hint)()
 		}
 	}
-	n.fail(errors.New("it is starting"))
+	n.fail(errStarting)
 	return n
 }
 
@@ -198,8 +201,7 @@ func (n *node) setClient(c *towerrpc.Client) {
 }
 
 func (n *node) fail(err error) {
-	reason := fmt.Sprint(err)
-	n.reason.Store(&reason)
+	n.reason.Store(&err)
 }
 
 // leveled hides records below the operator's level from a handler.
