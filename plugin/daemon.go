@@ -135,7 +135,7 @@ func (d *daemon) path(name string) string { return filepath.Join(d.settings.data
 // follow keeps the tower on the chain while its doors are open.
 func (d *daemon) follow(ctx context.Context, t *tower.Tower) error {
 	follower, err := chain.NewFollower(d.source, d.watch.metrics.Follow(t), chain.Config{
-		Network: d.settings.network, Poll: d.poll, Log: d.log,
+		Network: d.settings.network, Poll: d.poll, Log: d.log, Other: d.settings.otherNetwork,
 	})
 	if err != nil {
 		return err

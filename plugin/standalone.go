@@ -55,6 +55,9 @@ func runStandalone(ctx context.Context, s settings) error {
 		return err
 	}
 	defer node.Close()
+	if err := begins(ctx, s, node); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.level}))
 	w := newWatch(s, log)
 	zmq := s.subscription()

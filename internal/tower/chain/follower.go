@@ -53,6 +53,9 @@ type BlockHasher interface {
 type Config struct {
 	// Network is the name that the source must give, as in Tip.
 	Network string
+	// Other says more of a source that gives another name, such as what to do; nil
+	// for the names alone.
+	Other func(network string) string
 	// Poll is how often to ask without a hint.
 	Poll time.Duration
 	Log  *slog.Logger
@@ -238,10 +241,17 @@ func (f *Follower) best(ctx context.Context) (uint32, error) {
 		return 0, fmt.Errorf("ask for the best block: %w", err)
 	}
 	if tip.Network != f.config.Network {
-		return 0, fmt.Errorf("%w: %.20q instead of %q", ErrWrongNetwork, tip.Network, f.config.Network)
+		return 0, f.config.otherNetwork(tip.Network)
 	}
 	f.setStatus(func(s *Status) { s.Height = tip.Height })
 	return tip.Height, nil
+}
+
+func (c Config) otherNetwork(theirs string) error {
+	if c.Other != nil {
+		return fmt.Errorf("%w: %s", ErrWrongNetwork, c.Other(theirs))
+	}
+	return fmt.Errorf("%w: %.20q instead of %q", ErrWrongNetwork, theirs, c.Network)
 }
 
 func (f *Follower) hash(ctx context.Context, height uint32) (chainhash.Hash, error) {
