@@ -41,3 +41,14 @@ func TestParametersAreFlagsWithHyphens(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 }
+
+// TestADocumentIsAFileInTheShell: the help says so, and who gives none is told.
+func TestADocumentIsAFileInTheShell(t *testing.T) {
+	out, err := shell(t, "verify", "--help")
+	_, missing := shell(t, "verify")
+	for _, said := range []string{strings.Join(strings.Fields(out), " "), fmt.Sprint(missing)} {
+		if err != nil || !strings.Contains(said, "The shell takes the name of a file that holds it, or - for standard input") {
+			t.Errorf("%s, %v", said, err)
+		}
+	}
+}

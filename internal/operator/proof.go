@@ -33,7 +33,7 @@ var proofMethods = []Method{{
 	About: "Check a receipt of any tower, in either dialect, or the evidence of a breach: who signed it, and whether it proves what it claims. " +
 		"It needs no tower that runs.",
 	Params: []Param{
-		document("document", "The receipt or evidence, in JSON."),
+		document("document", "The receipt or evidence, in JSON. The shell takes the name of a file that holds it, or - for standard input."),
 		text("tower_id", "The tower's public key in hex, where the document does not have it.", 2*teos.UserIDSize),
 	},
 	Answer: func(_ context.Context, _ *Desk, a Args) (any, error) { return verify(a) },

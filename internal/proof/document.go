@@ -4,7 +4,6 @@
 package proof
 
 import (
-	"encoding/json"
 	"strings"
 
 	"vigil/internal/teos"
@@ -52,33 +51,6 @@ type receipt struct {
 	UserSignature string  `json:"user_signature"`
 	StartBlock    *uint32 `json:"start_block"`
 	Signature     string  `json:"signature"` // the tower's
-}
-
-// maxDocuments is how many documents are checked at once.
-const maxDocuments = 1000
-
-// documents reads one document, or many in a list, or in the field "evidence", as
-// vigil-breach answers them.
-func documents(text []byte) ([]document, error) {
-	var many struct {
-		Evidence []document `json:"evidence"`
-	}
-	if err := json.Unmarshal(text, &many.Evidence); err != nil {
-		if err := json.Unmarshal(text, &many); err != nil {
-			return nil, teos.Errorf(teos.NotJSON, "this is no receipt or evidence: %.100s", err)
-		}
-	}
-	if len(many.Evidence) > maxDocuments {
-		return nil, teos.Errorf(teos.TooLarge, "at most %d documents are checked at once", maxDocuments)
-	}
-	if many.Evidence != nil {
-		return many.Evidence, nil
-	}
-	var d document
-	if err := json.Unmarshal(text, &d); err != nil {
-		return nil, teos.Errorf(teos.WrongType, "this is no receipt or evidence: %.100s", err)
-	}
-	return []document{d}, nil
 }
 
 // normal puts what may be written in two ways in one place.

@@ -288,9 +288,30 @@ func TestWhatIsNoDocument(t *testing.T) {
 			t.Errorf("%.30q: %v, cause %d", text, err, e.Cause)
 		}
 	}
-	for _, text := range []string{"[]", `{"evidence":[]}`} {
-		if v, err := proof.Verify([]byte(text), ""); err != nil || v.OK || len(v.Documents) != 0 {
-			t.Errorf("%s: %+v, %v", text, v, err)
+}
+
+// TestWhatIsNoDocumentIsSaidInWords, not in those of a JSON decoder; and where there
+// is nothing to verify, none of it is in disorder.
+func TestWhatIsNoDocumentIsSaidInWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"[]": "there is nothing to verify", `{"evidence":[]}`: "there is nothing to verify", "null": "there is nothing to verify",
+		"": "it is empty", "hello": "it is not JSON", `{"signature":`: "it is not JSON",
+		"[1,2]": "an object in JSON", `"x"`: "an object in JSON", "true": "an object in JSON", `[{},[]]`: "an object in JSON",
+		`{"evidence":7}`:                `its "evidence" can't be a number`,
+		`{"evidence":{"a":1}}`:          `its "evidence" can't be an object`,
+		`{"signature":7}`:               `its "signature" can't be a number`,
+		`{"appointment":["x"]}`:         `its "appointment" can't be a list`,
+		`{"available_slots":-1}`:        `its "available_slots" can't be -1`,
+		`{"appointment":{"locator":1}}`: `its "locator" can't be a number`,
+		`[{"dispute_tx":true}]`:         `its "dispute_tx" can't be true or false`,
+	} {
+		_, err := proof.Verify([]byte(text), "")
+		if err == nil {
+			t.Errorf("%s: no error", text)
+			continue
+		}
+		if said := err.Error(); !strings.Contains(said, want) || strings.Contains(said, "json:") || strings.Contains(said, "Go ") {
+			t.Errorf("%s: %s", text, said)
 		}
 	}
 }
