@@ -8,10 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -27,7 +29,7 @@ var networks = []string{"main", "test", "signet", "regtest"}
 // Errors that say what the operator must do first.
 var (
 	// ErrNoTeos says that there is no store of rust-teos.
-	ErrNoTeos = errors.New("no " + teosFile + " here: name the data directory of rust-teos (~/.teos), or the one of its network below it")
+	ErrNoTeos = errors.New("name the data directory of rust-teos (~/.teos), or the one of its network below it, which has " + teosFile)
 	// ErrSeveral says that a directory has the stores of several networks.
 	ErrSeveral = errors.New("this directory has several networks: name the one to import, as in DIR/main")
 	// ErrRunning says that the other tower runs.
@@ -90,6 +92,9 @@ func OpenTeos(ctx context.Context, path string) (*Teos, error) {
 
 func findTeos(path string) (string, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: no such file or directory: %w", path, ErrNoTeos)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -105,11 +110,11 @@ func findTeos(path string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("%s: %w", path, ErrNoTeos)
+		return "", fmt.Errorf("no %s in %s: %w", teosFile, path, ErrNoTeos)
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("%w: %v", ErrSeveral, found)
+	return "", fmt.Errorf("%w: %s", ErrSeveral, strings.Join(found, ", "))
 }
 
 // Close ends the reading.

@@ -304,6 +304,24 @@ func TestAStoreThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
+// What there is instead is named as its user would.
+func TestWhereThereIsNoStoreItIsSaidInWords(t *testing.T) {
+	dir := t.TempDir()
+	_, err := OpenTeos(t.Context(), filepath.Join(dir, "none"))
+	if !errors.Is(err, ErrNoTeos) || !strings.HasPrefix(err.Error(), filepath.Join(dir, "none")+": no such file or directory: name the data directory") {
+		t.Errorf("got %v", err)
+	}
+	var files []string
+	for _, network := range []string{"main", "regtest"} {
+		files = append(files, filepath.Join(dir, network, teosFile))
+		must(t, os.Mkdir(filepath.Join(dir, network), 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, network, teosFile), nil, 0o600))
+	}
+	if _, err := OpenTeos(t.Context(), dir); err == nil || !strings.HasSuffix(err.Error(), ": "+files[0]+", "+files[1]) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The source is read only: not a byte changes, and nothing appears beside it.
 func TestTheSourceIsLeftAsItIs(t *testing.T) {
 	file := kept(t)
