@@ -108,7 +108,7 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 		}
 		switch {
 		case p.File:
-			content, err := readFile(value)
+			content, err := readFile(p.Name, value)
 			if err != nil {
 				return nil, err
 			}
@@ -130,16 +130,16 @@ func questionParams(m operator.Method, r raw) ([]byte, error) {
 	return params, err
 }
 
-// readFile reads a file, or with "-" what is on standard input. That it is empty is
-// an error: whatever was to write it has failed.
-func readFile(name string) (string, error) {
+// readFile reads a file that holds something, or with "-" what is on standard input.
+// That it is empty is an error: whatever was to write it has failed.
+func readFile(what, name string) (string, error) {
 	in := io.Reader(os.Stdin)
 	if name == "-" {
 		name = "standard input"
 	} else {
 		file, err := os.Open(name)
 		if err != nil {
-			return "", err
+			return "", unreadable("the file with the "+what, err)
 		}
 		defer file.Close()
 		in = file
@@ -147,6 +147,7 @@ func readFile(name string) (string, error) {
 	content, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	switch {
 	case err != nil:
+		err = unreadable("the file with the "+what, err)
 	case len(content) == 0:
 		err = fmt.Errorf("%s is empty", name)
 	case len(content) > maxFile:

@@ -26,7 +26,7 @@ func confFlags(args []string, known []option) ([]string, error) {
 	}
 	file, err := os.Open(name) //nolint:gosec // the operator's own file
 	if err != nil {
-		return nil, fmt.Errorf("--conf: %w", err)
+		return nil, unreadable("the file that --conf names", err)
 	}
 	defer file.Close()
 	flags, err := parseConf(io.LimitReader(file, maxConf), known)

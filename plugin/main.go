@@ -25,7 +25,7 @@ func main() {
 		err = command(ctx, os.Args[1:], os.Stdout)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "vigil:", err)
+		fmt.Fprintln(os.Stderr, "vigil:", said(ctx, err))
 		stop()
 		os.Exit(1) //nolint:gocritic // stop is called just above
 	}

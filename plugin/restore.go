@@ -44,16 +44,40 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("name the backup: see `vigil restore --help`")
 	}
 	b := restoring{file: r["from"]}
-	if r["passphrase"] != "" {
-		text, err := readFile(r["passphrase"])
-		if err != nil {
-			return err
-		}
-		if b.passphrase, err = operator.Secret("passphrase", text); err != nil {
-			return err
-		}
+	if err := b.unlock(r["passphrase"]); err != nil {
+		return err
 	}
-	if b.Copy, err = store.ReadBackup(ctx, b.file); err != nil {
+	if err := b.all(ctx, r); err != nil {
+		if ctx.Err() != nil && !b.restored() {
+			return errInterrupted
+		}
+		return err
+	}
+	return b.tell(out)
+}
+
+// errInterrupted says what a restore that was ended leaves.
+var errInterrupted = errors.New("interrupted: nothing was restored")
+
+// unlock reads the passphrase in a file, if one is named.
+func (b *restoring) unlock(file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := readFile("passphrase", file)
+	if err != nil {
+		return err
+	}
+	b.passphrase, err = operator.Secret("passphrase", text)
+	return err
+}
+
+// all reads the backup, and restores it where the options say.
+func (b *restoring) all(ctx context.Context, r raw) (err error) {
+	if b.Copy, err = store.ReadBackup(ctx, b.file); errors.As(err, new(*fs.PathError)) {
+		return unreadable("the backup", err)
+	}
+	if err != nil {
 		return err
 	}
 	if err := b.somebodys(); err != nil {
@@ -63,11 +87,11 @@ func restoreCommand(ctx context.Context, args []string, out io.Writer) error {
 	if b.dir, err = dataDir(r); err != nil {
 		return err
 	}
-	if err := b.run(ctx); err != nil {
-		return err
-	}
-	return b.tell(out)
+	return b.run(ctx)
 }
+
+// restored tells whether there is a store, if only one from before.
+func (b *restoring) restored() bool { return b.dir != "" && exists(b.path(storeFile)) }
 
 type restoring struct {
 	store.Copy

@@ -14,7 +14,7 @@ import (
 var sealWork = 18
 
 // errPassphrase says that a passphrase does not open what was sealed.
-var errPassphrase = errors.New("the passphrase is not the one that this was sealed with")
+var errPassphrase = errors.New("wrong passphrase: it is not the one that this was sealed with")
 
 // maxSealed bounds what is sealed, in bytes: keys.
 const maxSealed = 4096
@@ -38,15 +38,18 @@ func seal(plain []byte, passphrase string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// unseal undoes seal, or fails with errPassphrase.
+// unseal undoes seal, or fails with errPassphrase or for damage.
 func unseal(sealed []byte, passphrase string) ([]byte, error) {
 	identity, err := age.NewScryptIdentity(passphrase)
 	if err != nil {
 		return nil, err
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), identity)
+	if errors.As(err, new(*age.NoIdentityMatchError)) {
+		return nil, errPassphrase
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPassphrase, err)
+		return nil, fmt.Errorf("what is sealed is damaged: %w", err)
 	}
 	return io.ReadAll(io.LimitReader(r, maxSealed))
 }
