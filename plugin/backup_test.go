@@ -150,3 +150,20 @@ func TestABackupThatTheShellSees(t *testing.T) {
 		t.Errorf("a name that is not UTF-8: %v", err)
 	}
 }
+
+// TestABackupIsNoStream: "-" is where other commands read, and a file of that name
+// would be what nobody looks for.
+func TestABackupIsNoStream(t *testing.T) {
+	dir := served(t, itself)
+	t.Chdir(t.TempDir())
+	_, err := shell(t, "backup", "-", "--data-dir", dir)
+	if err == nil || !strings.Contains(err.Error(), "name a new file") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file - is there")
+	}
+	if _, err := shell(t, "backup", "./-", "--data-dir", dir); err != nil {
+		t.Errorf("a file that is named so on purpose: %v", err)
+	}
+}

@@ -44,7 +44,7 @@ func confName(args []string) (name string) {
 		}
 		if value, ok := strings.CutPrefix(flag, confOption.name+"="); ok {
 			name = value
-		} else if flag == confOption.name && i+1 < len(args) {
+		} else if flag == confOption.name && i+1 < len(args) && !strings.HasPrefix(args[i+1], "--") {
 			name = args[i+1]
 		}
 	}

@@ -40,6 +40,9 @@ func parseFlags(command, about string, args []string, list []option, positional 
 	for _, o := range list {
 		r[o.name] = o.fallback
 	}
+	if err := swallowed(args, list); err != nil {
+		return nil, fmt.Errorf("%w: see `vigil %s --help`", err, name)
+	}
 	for len(args) > 0 {
 		err := set.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {

@@ -52,3 +52,31 @@ func TestADocumentIsAFileInTheShell(t *testing.T) {
 		}
 	}
 }
+
+// TestAnOptionIsNoOptionsValue: a value that was forgotten, or a variable that is not
+// set, would take the next option away, and with it the directory that it names.
+func TestAnOptionIsNoOptionsValue(t *testing.T) {
+	list := []option{{name: "note"}, {name: "data-dir"}, {name: "json", toggle: true}}
+	parse := func(args string) (raw, error) {
+		return parseFlags("invite", "", strings.Fields(args), list, []string{"slots", "uses"}, io.Discard)
+	}
+	for args, name := range map[string]string{
+		"--note --data-dir t1": "note", "-note --json": "note", "5 --data-dir --json": "data-dir",
+		"--data_dir --note=x": "data_dir", "--note --": "note", "--json --note --unknown": "note",
+	} {
+		_, err := parse(args)
+		if err == nil || !strings.HasPrefix(err.Error(), "--"+name+" needs a value, and ") || !strings.Contains(err.Error(), "--"+name+"=--") {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	for args, want := range map[string]string{
+		"--note=--x": "--x", "--note -x": "-x", "--note - --json": "-", "--note x --data-dir t1 7": "x", "--json --note x": "x", "--note x -- --json": "x",
+	} {
+		if r, err := parse(args); err != nil || r["note"] != want {
+			t.Errorf("%s: %v, %v", args, r["note"], err)
+		}
+	}
+	if _, err := shell(t, "tower", "--conf", "--data-dir", t.TempDir()); err == nil || !strings.HasPrefix(err.Error(), "--conf needs a value") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -15,8 +15,14 @@ import (
 var errElsewhere = errors.New("the tower wrote it, and it is not there for you: the tower sees other directories than you do " +
 	"(PrivateTmp= or ProtectSystem= of its service, a container); name a place that both see, such as one in its data directory")
 
+// errStream says that a tower writes no stream.
+var errStream = errors.New("the tower writes a file, not to standard output: name a new file (./- for one that is called so)")
+
 // absolute is a file's name as a tower takes it, by JSON.
 func absolute(name string) (string, error) {
+	if name == "-" {
+		return "", errStream
+	}
 	if !utf8.ValidString(name) {
 		return "", fmt.Errorf("%q: a file's name must be UTF-8", name)
 	}
