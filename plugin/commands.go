@@ -103,7 +103,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	c, found := findCommand(name)
 	if !found {
-		return fmt.Errorf("there is no command %.40q: see `vigil help`", name)
+		return unknown(name)
 	}
 	return c.run(ctx, args, out)
 }
@@ -137,7 +137,7 @@ func helpCommand(ctx context.Context, args []string, out io.Writer) error {
 		if c, found := findCommand(args[0]); found && c.name != "help" {
 			return c.run(ctx, []string{"--help"}, out)
 		}
-		return fmt.Errorf("there is no command %.40q: see `vigil help`", args[0])
+		return unknown(args[0])
 	}
 	var b strings.Builder
 	b.WriteString(usage)
