@@ -39,7 +39,7 @@ var options = []option{
 	{name: "api-trusted-proxies",
 		help: "Addresses of your own reverse proxies, as CIDR ranges separated by commas. Only they may say whom they speak for."},
 	{name: "bitcoind",
-		help: "URL of a bitcoind or btcd, http://[user:password@]host[:port]. Default for `vigil tower`: this machine's; in a node, lightningd's own backend is used alone."},
+		help: "URL of a bitcoind or btcd, http://[user:password@]host[:port], with / in a password as %2F and the like. Default for `vigil tower`: this machine's; in a node, lightningd's own backend is used alone."},
 	{name: "bitcoind-cookie", file: true,
 		help: "File with bitcoind's credentials. Default: the network's below ~/.bitcoin."},
 	{name: "bitcoind-zmq",

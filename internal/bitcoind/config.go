@@ -90,13 +90,22 @@ func parseURL(text, port string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
-		u.RawQuery != "" || u.Fragment != "" {
-		return nil, ErrURL
+		u.RawQuery != "" || u.Fragment != "" || u.User == nil && strings.Contains(u.Path, "@") {
+		return nil, wrongURL(text)
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
 	}
 	return u, nil
+}
+
+// wrongURL says more of one that may have credentials: a / in a password ends the
+// host there, and the rest of the password would be a path.
+func wrongURL(text string) error {
+	if !strings.Contains(text, "@") {
+		return ErrURL
+	}
+	return fmt.Errorf("%w; in a user's name or password, write / as %%2F, # as %%23, %% as %%25, ? as %%3F, @ as %%40 and so on, or name a cookie file instead", ErrURL)
 }
 
 type login struct{ user, password string }

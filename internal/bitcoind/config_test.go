@@ -63,3 +63,22 @@ func TestNewWithoutHome(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestAPasswordThatBreaksItsURLIsToldHowToWriteIt, without being shown.
+func TestAPasswordThatBreaksItsURLIsToldHowToWriteIt(t *testing.T) {
+	for _, text := range []string{
+		"http://u:sec/ret@host", "http://u:12/sec@host:8332", "http://u:sec#ret@host", "http://u:12#sec@host", "http://u:sec?ret@host",
+		"http://u:12?sec@host", "http://u:sec%ret@host", "http://u:sec ret@host", "http://u:sec[ret@host",
+	} {
+		_, err := New(Config{URL: text})
+		if !errors.Is(err, ErrURL) || !strings.Contains(err.Error(), "/ as %2F, # as %23, % as %25") || strings.Contains(err.Error(), "sec") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := New(Config{URL: "ftp://host"}); !errors.Is(err, ErrURL) || strings.Contains(err.Error(), "%2F") {
+		t.Errorf("without a password: %v", err)
+	}
+	if c, err := New(Config{URL: "http://u:s%2Fe%23c%25@host"}); err != nil || c.credentials.last.password != "s/e#c%" {
+		t.Errorf("written so: %v, %v", c, err)
+	}
+}
