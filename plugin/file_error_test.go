@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -88,5 +89,18 @@ func TestAnInterruptedCommandSaysSo(t *testing.T) {
 	}
 	if got := said(ctx, errLeft); got != errLeft.Error() {
 		t.Errorf("another error: %s", got)
+	}
+}
+
+// TestWhatIsSaidDoesNothingToATerminal: file names and the words of others are in it.
+// Errors that come together keep a line each.
+func TestWhatIsSaidDoesNothingToATerminal(t *testing.T) {
+	_, err := shell(t, "verify", "/nope/\x1b[31m\nx\u202e\xff")
+	if got := said(t.Context(), err); got != "the file with the document can't be read: /nope/\uFFFD[31m x\uFFFD\uFFFD: no such file or directory" {
+		t.Errorf("%q", got)
+	}
+	two := fmt.Errorf("c\n%w", errors.New("d"))
+	if got := said(t.Context(), errors.Join(errors.Join(errors.New("a\x1b"), errors.New("b")), two)); got != "a\uFFFD\nb\nc d" {
+		t.Errorf("%q", got)
 	}
 }

@@ -153,12 +153,17 @@ func timeOf(value any) (time.Time, bool) {
 	return at.UTC(), err == nil
 }
 
-// printable leaves nothing in a text that does something to a terminal: some of
-// what is shown was said by others.
+// printable is a value as it is shown.
 func printable(text string) string {
 	if text == "" {
 		return "-"
 	}
+	return Printable(text)
+}
+
+// Printable leaves nothing in a text that does something to a terminal: some of
+// what is shown was said by others. Lines become one.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
