@@ -1,6 +1,7 @@
 package gatekeeper
 
 import (
+	"fmt"
 	"math"
 
 	"vigil/internal/teos"
@@ -59,8 +60,10 @@ func (g *Gatekeeper) upTo(u User, expiry uint64, height uint32) uint64 {
 func (g *Gatekeeper) fits(s Store, u User, slots, expiry uint64, height uint32) error {
 	t := g.terms
 	switch {
-	case slots > math.MaxUint32 || expiry > math.MaxUint32:
-		return refused(u, "this subscription is as large as it can be")
+	case slots > math.MaxUint32:
+		return refused(u, "the user has %d free slots, %s", u.Slots, room(math.MaxUint32-u.Slots, "as many as there can be", ""))
+	case expiry > math.MaxUint32:
+		return refused(u, "the subscription holds until block %d, %s", u.Expiry, room(math.MaxUint32-max(u.Expiry, height), "as late as it can", " blocks"))
 	case t.MaxAhead > 0 && expiry > uint64(height)+uint64(max(t.MaxAhead, t.Duration)):
 		return refused(u, "a subscription may last %d blocks from now, and yours holds until block %d: register again after the next block",
 			max(t.MaxAhead, t.Duration), u.Expiry)
@@ -72,6 +75,14 @@ func (g *Gatekeeper) fits(s Store, u User, slots, expiry uint64, height uint32) 
 		return err
 	}
 	return nil
+}
+
+// room says how much more of something there may be, or that there is all of it.
+func room(more uint32, all, of string) string {
+	if more == 0 {
+		return all
+	}
+	return fmt.Sprintf("and %d%s more can be added at most", more, of)
 }
 
 func refused(u User, format string, args ...any) error {

@@ -1,6 +1,8 @@
 package gatekeeper_test
 
 import (
+	"math"
+	"strings"
 	"testing"
 
 	"vigil/internal/teos"
@@ -61,6 +63,31 @@ func TestLimitsOfASubscription(t *testing.T) {
 					t.Errorf("got %+v (%v), stored %+v, want %d slots until %d", got, err, stored(t, tx), c.slots, c.expiry)
 				}
 			})
+		})
+	}
+}
+
+// TestWhatDoesNotFitIsToldHowMuchDoes: a number that is too large says nothing of the
+// subscription that was to get it.
+func TestWhatDoesNotFitIsToldHowMuchDoes(t *testing.T) {
+	const most = math.MaxUint32
+	for _, c := range []struct {
+		slots, expiry, moreSlots, moreBlocks uint32
+		want                                 string
+	}{
+		{9995, 1500, most, 1, "the user has 9995 free slots, and 4294957300 more can be added at most"},
+		{most, 1500, 1, 1, "the user has 4294967295 free slots, as many as there can be"},
+		{5, 1500, 1, most, "the subscription holds until block 1500, and 4294965795 blocks more can be added at most"},
+		{5, most, 1, 1, "the subscription holds until block 4294967295, as late as it can"},
+		{5, 100, 1, most, "4294966795 blocks more can be added at most"}, // lapsed: from the height
+	} {
+		inTx(t, func(tx tower.Tx) {
+			before := put(t, tx, gatekeeper.User{Dialect: teos.V2, Slots: c.slots, Start: 7, Expiry: c.expiry})
+			_, err := gatekeeper.New(terms).Renew(tx, alice.ID(), 500, c.moreSlots, c.moreBlocks)
+			wantCause(t, err, teos.RegistrationRefused, teos.V2)
+			if err == nil || !strings.Contains(err.Error(), c.want) || stored(t, tx) != before {
+				t.Errorf("%+v: %v", c, err)
+			}
 		})
 	}
 }
