@@ -3,6 +3,8 @@ package cln
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"strings"
 )
 
 // Codes of errors that leave through lightningd: JSON-RPC 2.0 section 5.1 and
@@ -37,7 +39,26 @@ type RPCError struct {
 }
 
 func (e *RPCError) Error() string {
-	return fmt.Sprintf("lightningd: %s (code %d)", oneLine(e.Message, 500), e.Code)
+	return fmt.Sprintf("lightningd: %s (code %d)", oneLine(news(e.Message), 500), e.Code)
+}
+
+// ofCLI matches what lightningd's plugin for bitcoind tells of a bitcoin-cli that
+// failed: its command line, what is wrong, and what it printed.
+var ofCLI = regexp.MustCompile(`(?s)^.+?: (command failed|bad JSON: .*?) \((.*?)\)?$`)
+
+// maxNews is how much of a message is looked at, in bytes.
+const maxNews = 4096
+
+// news leaves the command line out of such a message, and what bitcoin-cli says after
+// its first paragraph.
+func news(message string) string {
+	m := ofCLI.FindStringSubmatch(message[:min(len(message), maxNews)])
+	if m == nil {
+		return message
+	}
+	printed, _, _ := strings.Cut(strings.TrimSpace(m[2]), "\n\n")
+	parts := append([]string{"bitcoin-cli:", m[1] + ":"}, strings.Fields(printed)...)
+	return strings.TrimSuffix(strings.Join(parts, " "), ":")
 }
 
 var (
