@@ -55,7 +55,7 @@ func parseFlags(command, about string, args []string, list []option, positional 
 			break
 		}
 		if len(positional) == 0 {
-			return nil, fmt.Errorf("%.40q is one too many: see `vigil %s --help`", args[0], name)
+			return nil, fmt.Errorf("%.40q is one too many: see `vigil %s --help`", hushed(args[0]), name)
 		}
 		r[positional[0]], positional, args = args[0], positional[1:], args[1:]
 	}
@@ -84,7 +84,7 @@ func flagError(err error) string {
 		return fmt.Sprintf("--%s needs a value", name)
 	}
 	if bad, found := strings.CutPrefix(text, "bad flag syntax: "); found {
-		return fmt.Sprintf("%.40q is no option", bad)
+		return fmt.Sprintf("%.40q is no option", hushed(bad))
 	}
 	if _, cause, found := strings.Cut(text, ": "); found && strings.HasPrefix(text, "invalid ") {
 		return cause

@@ -80,3 +80,16 @@ func TestAnOptionIsNoOptionsValue(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAMisplacedOptionShowsNoValue: it may hold a password.
+func TestAMisplacedOptionShowsNoValue(t *testing.T) {
+	const url = "http://u:hidden@h"
+	for _, args := range [][]string{
+		{"--bitcoind=" + url, "tower"}, {"tower", "--data-dir", "--bitcoind=" + url}, {"tower", "---bitcoind=" + url},
+		{"tower", "--bitcoin=" + url}, {"tower", "--bitcoind", "=", url}, {url}, {"info", "bitcoind=" + url},
+	} {
+		if _, err := shell(t, args...); err == nil || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

@@ -15,7 +15,8 @@ func swallowed(args []string, list []option) error {
 			continue
 		}
 		if i++; strings.HasPrefix(args[i], "--") {
-			return fmt.Errorf("--%s needs a value, and %.40q is an option: if it is the value, write --%s=%.40s", name, args[i], name, args[i])
+			next := hushed(args[i])
+			return fmt.Errorf("--%s needs a value, and %.40q is an option: if it is the value, write --%s=%.40s", name, next, name, next)
 		}
 	}
 	return nil

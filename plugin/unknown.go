@@ -7,7 +7,8 @@ import (
 
 // unknown says what to type instead of a command that there is not.
 func unknown(name string) error {
-	switch near := nearest(name); {
+	near := nearest(name)
+	switch name = hushed(name); {
 	case name == "-v" || name == "-V":
 		return fmt.Errorf("there is no option %s: it is `vigil version`", name)
 	case strings.HasPrefix(name, "-"):
