@@ -29,6 +29,7 @@ func (c *core) Info(ctx context.Context) (tower.Info, error) {
 	if info.Access = accessOpen; d.settings.terms.Invited {
 		info.Access = accessInvited
 	}
+	info.MaxUsers = d.settings.terms.MaxUsers
 	status := c.follower.Status()
 	info.SourceHeight = status.Height
 	if status.Err != nil {

@@ -52,6 +52,7 @@ type Info struct {
 	Access       string       `json:"access"`
 	Knocks       uint64       `json:"knocks"`
 	Users        uint64       `json:"users"`
+	MaxUsers     uint32       `json:"max_users,omitempty"`
 	Appointments uint64       `json:"appointments"`
 	Stored       uint64       `json:"stored_bytes"`
 	DiskUsed     int64        `json:"disk_used_bytes"`
@@ -103,6 +104,9 @@ func (i Info) Fails(backend string) bool {
 	return slices.ContainsFunc(i.Failing, func(f FailingBackend) bool { return f.Name == backend })
 }
 
+// full tells whether newcomers are refused, whoever may register.
+func (i Info) full() bool { return i.MaxUsers > 0 && i.Users >= uint64(i.MaxUsers) }
+
 // Shut says why nobody can come in, "" where somebody can or nobody should.
 func (i Info) Shut() string {
 	if len(i.Entrances) == 0 || slices.ContainsFunc(i.Entrances, func(e Entrance) bool { return e.Open }) {
@@ -135,7 +139,7 @@ func newInfo(i tower.Info, addresses []Address, now time.Time) Info {
 		Height: i.Height, SourceHeight: i.SourceHeight, LastBlockAt: stamp(i.LastBlock),
 		SourceError: i.SourceError, StoreError: i.StoreError,
 		RecentFrom: i.RecentFrom, Blind: []blindRange{},
-		Access: i.Access, Knocks: i.Knocks, Users: i.Users, Appointments: i.Appointments, Stored: i.Bytes, DiskUsed: i.DiskUsed, DiskFree: i.DiskFree,
+		Access: i.Access, Knocks: i.Knocks, Users: i.Users, MaxUsers: i.MaxUsers, Appointments: i.Appointments, Stored: i.Bytes, DiskUsed: i.DiskUsed, DiskFree: i.DiskFree,
 		Pending: i.Pending, Refused: i.Refused, Confirmed: i.Confirmed, Rivalled: i.Rivalled,
 		Resolved: i.Resolved, Lost: i.Lost,
 		Since: stamp(i.Since), Started: stamp(i.Started), Uptime: int64(now.Sub(i.Started).Seconds()),
@@ -209,6 +213,9 @@ func glance(document []byte) string {
 	}
 	if i.Lost > 0 {
 		fmt.Fprintf(&b, " %s lost.", count(i.Lost, "breach was", "breaches were"))
+	}
+	if i.full() {
+		b.WriteString(" It takes no new user: there are as many as max-users lets in.")
 	}
 	if n := len(i.Warnings); n > 0 {
 		fmt.Fprintf(&b, " See the %s below.", count(uint64(n), "warning"))

@@ -93,6 +93,9 @@ func TestLeadOfInfo(t *testing.T) {
 			"Guarding: yes. 2 appointments of 1 user, up to block 100 of 100. 1 breach is being answered now. 2 breaches were lost. See the 1 warning below."},
 		{func(i *tower.Info) { i.Entrances[0] = tower.Entrance{Kind: "http", Closed: "address already in use"} },
 			"Guarding: yes, but no other node can hand anything in: the API does not listen. 2 appointments of 1 user, up to block 100 of 100."},
+		{func(i *tower.Info) { i.MaxUsers = 2 }, "Guarding: yes. 2 appointments of 1 user, up to block 100 of 100."},
+		{func(i *tower.Info) { i.MaxUsers = 1 },
+			"Guarding: yes. 2 appointments of 1 user, up to block 100 of 100. It takes no new user: there are as many as max-users lets in."},
 		{func(i *tower.Info) { i.Entrances = append(i.Entrances, tower.Entrance{Kind: "https", Closed: "no"}) },
 			"Guarding: yes. 2 appointments of 1 user, up to block 100 of 100."},
 	} {

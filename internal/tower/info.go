@@ -31,6 +31,8 @@ type Info struct {
 	Since, Started time.Time
 	// Access is who may register: "open" or "invited".
 	Access string
+	// MaxUsers is how many users there may be; 0 for any number.
+	MaxUsers uint32
 	// InNode says that the tower lives in a Lightning node.
 	InNode bool
 	// Backends are bitcoind, lightningd or both: where blocks come from.
