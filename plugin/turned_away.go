@@ -25,31 +25,39 @@ type turnedAway struct {
 	log      *slog.Logger
 	settings settings
 
-	mu    sync.Mutex
-	told  map[teos.Cause]time.Time
-	since map[teos.Cause]int // refused since it was told
+	mu sync.Mutex
+	by map[teos.Cause]refusals
+}
+
+// refusals are those by one limit that were not told yet.
+type refusals struct {
+	refused int
+	reason  string // of the last one
+	told    time.Time
 }
 
 func newTurnedAway(s settings, log *slog.Logger) *turnedAway {
-	return &turnedAway{log: log, settings: s, told: map[teos.Cause]time.Time{}, since: map[teos.Cause]int{}}
+	return &turnedAway{log: log, settings: s, by: map[teos.Cause]refusals{}}
 }
 
+// served is told of each request: a later one lets the rest of a burst be told.
 func (a *turnedAway) served(r towerapi.Served, now time.Time) {
-	if r.Err == nil || r.Method != "add_appointment" {
-		return
-	}
-	e := teos.AsError(r.Err)
-	option, ours := limitsOf[e.Cause]
-	if !ours {
-		return
+	var e *teos.Error
+	if r.Err != nil && r.Method == "add_appointment" {
+		e = teos.AsError(r.Err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.since[e.Cause]++
-	if last, told := a.told[e.Cause]; told && now.Sub(last) < tellAgain {
-		return
+	for cause, option := range limitsOf {
+		t := a.by[cause]
+		if e != nil && e.Cause == cause {
+			t.refused, t.reason = t.refused+1, e.Text
+		}
+		if t.refused > 0 && now.Sub(t.told) >= tellAgain {
+			a.log.Warn("appointments are refused for good: if they are your users', those states are not guarded here; see "+
+				a.settings.named(option), "refused", t.refused, "reason", t.reason)
+			t = refusals{told: now}
+		}
+		a.by[cause] = t
 	}
-	a.log.Warn("appointments are refused for good: those states are not guarded here; see "+a.settings.named(option),
-		"refused", a.since[e.Cause], "reason", e.Text)
-	a.told[e.Cause], a.since[e.Cause] = now, 0
 }

@@ -40,8 +40,10 @@ func TestAnOperatorReadsWhomHisLimitsTurnAway(t *testing.T) {
 	want("ten minutes later", 2, "refused=3")
 	add(tellAgain, teos.TooLarge)
 	want("another limit", 3, "see vigil-max-blob-size")
+	add(tellAgain+1, teos.TooLarge)
 	add(time.Hour, teos.NoSlots)
+	want("the rest, once there is another request", 4, "max-blob-size\" refused=1")
 	a.served(towerapi.Served{Method: "register", Err: teos.Errorf(teos.TooLarge, "why")}, begin.Add(time.Hour))
 	a.served(towerapi.Served{Method: "add_appointment"}, begin.Add(time.Hour))
-	want("what is none of it", 3)
+	want("what is none of it", 4)
 }

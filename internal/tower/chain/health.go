@@ -13,6 +13,9 @@ const (
 	// outdated is how old a failure is that says nothing any more. The source
 	// that is asked last may not be asked for a block again for days.
 	outdated = time.Hour
+	// times is how often it must have failed then, each a minute after the last:
+	// two moments within an hour are no lasting failure.
+	times = 3
 )
 
 // Backend is a source of a Pair under the name by which its operator knows it.
@@ -30,41 +33,57 @@ type Failing struct {
 	Err   error
 }
 
-// health is what a source's answers say of it. Tips and blocks are told apart:
+// health is what a source's answers say of it. Tips, hashes and blocks are told apart:
 // one that may tell its tip but gives no block does not work.
 type health struct {
-	worked       bool
-	tips, blocks streak
-	failed       time.Time // zero if the last call did not fail
+	worked               bool
+	tips, hashes, blocks streak
+	failed               time.Time // zero if the last call did not fail
 }
 
 // streak is failures without a success between them.
 type streak struct {
-	since, last time.Time
-	err         error
+	since, last, counted time.Time
+	count                int
+	err                  error
 }
 
-func (h *health) note(what Call, err error, now time.Time) {
-	s := &h.blocks
-	if what == CallTip {
-		s = &h.tips
-	}
-	if err == nil {
-		h.worked, h.failed, *s = true, time.Time{}, streak{}
-		return
-	}
-	h.failed = now
+func (s *streak) fail(err error, now time.Time) {
 	if now.Sub(s.last) > outdated {
-		s.since = now
+		*s = streak{since: now}
+	}
+	if now.Sub(s.counted) >= restFor {
+		s.count, s.counted = s.count+1, now
 	}
 	s.last, s.err = now, err
 }
 
+func (s *streak) lasts() bool { return s.count >= times && s.last.Sub(s.since) >= patience }
+
+func (h *health) of(what Call) *streak {
+	switch what {
+	case CallTip:
+		return &h.tips
+	case CallHash:
+		return &h.hashes
+	default:
+		return &h.blocks
+	}
+}
+
+func (h *health) note(what Call, err error, now time.Time) {
+	if err == nil {
+		h.worked, h.failed, *h.of(what) = true, time.Time{}, streak{}
+		return
+	}
+	h.failed = now
+	h.of(what).fail(err, now)
+}
+
 // failing returns the failures that the operator should hear of, if there are any.
 func (h *health) failing(now time.Time) (streak, bool) {
-	for _, s := range []streak{h.tips, h.blocks} {
-		lasts := !h.worked || s.last.Sub(s.since) >= patience
-		if s.err != nil && lasts && now.Sub(s.last) < outdated {
+	for _, s := range []streak{h.tips, h.hashes, h.blocks} {
+		if s.err != nil && (!h.worked || s.lasts()) && now.Sub(s.last) < outdated {
 			return s, true
 		}
 	}
@@ -92,10 +111,15 @@ type Answer struct {
 	Err  error
 }
 
-// Answers asks both sources for their tips, also one that is left alone for now.
+// Answers asks both sources for their tips and for that block, also one that is left alone
+// for now.
 func (p *Pair) Answers(ctx context.Context) (answers [2]Answer) {
 	p.both(ctx, func(ctx context.Context, i int) {
 		tip, err := p.askTip(ctx, i)
+		if err == nil {
+			_, err = p.members[i].Block(ctx, tip.Height)
+			p.note(i, CallBlock, err)
+		}
 		answers[i] = Answer{Name: p.members[i].Name, Tip: tip, Err: err}
 	})
 	return answers

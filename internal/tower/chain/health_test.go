@@ -117,6 +117,50 @@ func TestABackendThatGivesNoBlocksIsTold(t *testing.T) {
 	})
 }
 
+// hashesOnly is a backend as bitcoind is that tells hashes and gives no blocks.
+type hashesOnly struct{ hasher }
+
+func (hashesOnly) Block(context.Context, uint32) ([]byte, error) { return nil, errDown }
+
+func TestABackendThatGivesHashesOnlyIsTold(t *testing.T) {
+	inOneBubble(t, 3, func(r *rig) {
+		pair := newPair(hashesOnly{hasher{r.chain}}, r.chain)
+		r.source = pair
+		r.start()
+		for range 12 {
+			r.pass(10 * time.Minute)
+			r.chain.MineEmpty(1)
+			r.settle()
+		}
+		r.wantFailing(pair, "after two hours of blocks that it did not give", "first")
+		if a := pair.Answers(r.t.Context()); !errors.Is(a[0].Err, errDown) || a[1].Err != nil {
+			r.t.Errorf("they answer %+v", a)
+		}
+	})
+}
+
+// Whoever fails for a moment, and is not asked again for long, works as far as anybody
+// knows.
+func TestTwoMomentsAreNoLastingFailure(t *testing.T) {
+	inOneBubble(t, 3, func(r *rig) {
+		first, second := &blockless{Source: r.chain}, &blockless{Source: r.chain}
+		pair := newPair(first, second)
+		r.source = pair
+		r.start()
+		r.pass(10 * time.Minute)
+		for range 2 {
+			first.shut.Store(true)
+			second.shut.Store(true)
+			r.chain.MineEmpty(1)
+			r.settle()
+			first.shut.Store(false)
+			second.shut.Store(false)
+			r.pass(50 * time.Minute)
+		}
+		r.wantFailing(pair, "after two moments", "")
+	})
+}
+
 // A self-test wants to know now, also of one that is left alone after a failure.
 func TestBothBackendsAnswerForThemselves(t *testing.T) {
 	inBackends(t, func(r *rig, pair *chain.Pair, first, second *view) {

@@ -144,7 +144,7 @@ func (p *Pair) both(ctx context.Context, f func(ctx context.Context, i int)) {
 
 // Block implements Source.
 func (p *Pair) Block(ctx context.Context, height uint32) (block []byte, err error) {
-	err = p.ask(ctx, height, func(ctx context.Context, s Source) (err error) {
+	err = p.ask(ctx, CallBlock, height, func(ctx context.Context, s Source) (err error) {
 		block, err = s.Block(ctx, height)
 		return err
 	})
@@ -153,7 +153,7 @@ func (p *Pair) Block(ctx context.Context, height uint32) (block []byte, err erro
 
 // BlockHash implements BlockHasher. A source that is none sends the block.
 func (p *Pair) BlockHash(ctx context.Context, height uint32) (hash chainhash.Hash, err error) {
-	err = p.ask(ctx, height, func(ctx context.Context, s Source) (err error) {
+	err = p.ask(ctx, CallHash, height, func(ctx context.Context, s Source) (err error) {
 		hash, err = hashFrom(ctx, s, height)
 		return err
 	})
@@ -177,7 +177,7 @@ func hashFrom(ctx context.Context, s Source, height uint32) (chainhash.Hash, err
 // ask asks for something at a height: first the source with the longer chain,
 // unless it failed a short while ago, then the other. The time of one of them
 // is bounded: of the one that failed, or else of the first.
-func (p *Pair) ask(ctx context.Context, height uint32, call func(context.Context, Source) error) error {
+func (p *Pair) ask(ctx context.Context, what Call, height uint32, call func(context.Context, Source) error) error {
 	i := p.leader()
 	rests, otherRests := p.resting(i), p.resting(1-i)
 	if rests && !otherRests {
@@ -185,21 +185,21 @@ func (p *Pair) ask(ctx context.Context, height uint32, call func(context.Context
 	}
 	last := rests != otherRests // the one that is bounded is asked last
 	var errs [2]error
-	if errs[i] = p.askOne(ctx, i, !last, call); errs[i] == nil {
+	if errs[i] = p.askOne(ctx, what, i, !last, call); errs[i] == nil {
 		return nil
 	}
-	errs[1-i] = p.askOne(ctx, 1-i, last, call)
+	errs[1-i] = p.askOne(ctx, what, 1-i, last, call)
 	return either(p.unlessSyncing(0, height, errs[0]), p.unlessSyncing(1, height, errs[1]))
 }
 
-func (p *Pair) askOne(ctx context.Context, i int, bounded bool, call func(context.Context, Source) error) error {
+func (p *Pair) askOne(ctx context.Context, what Call, i int, bounded bool, call func(context.Context, Source) error) error {
 	if bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, pairTimeout)
 		defer cancel()
 	}
 	err := call(ctx, p.members[i].Source)
-	p.note(i, CallBlock, err)
+	p.note(i, what, err)
 	return p.named(i, err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -157,4 +158,63 @@ func TestReadyMeetsADamagedTip(t *testing.T) {
 	if err := errors.Join(newTower(whole).Ready(t.Context(), false), newTower(whole).Readable(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+// What the keeper meets of a damaged page is no other's: whoever would have shared a
+// commit with it is kept.
+func TestTheKeeperLosesNobodysCommit(t *testing.T) {
+	for what, keeps := range map[string]func(*DB) error{
+		"a sieve is filled":   func(db *DB) error { return db.remember(t.Context()) },
+		"space is given back": func(db *DB) error { return db.trim(t.Context()) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			db := openFile(t, withSpoiltWatches(t))
+			db.keeper.stop()
+			var errKeeper error
+			var work sync.WaitGroup
+			mustUpdate(t, db, func(x tower.Tx) error {
+				work.Go(func() { errKeeper = keeps(db) })
+				if what == "space is given back" {
+					standIn(t, db, 1)
+				}
+				return name("a")(x)
+			})
+			work.Wait()
+			if !errors.Is(errKeeper, tower.ErrDamaged) || !has(t, db, "a") {
+				t.Errorf("the keeper met %v; a is kept: %v", errKeeper, has(t, db, "a"))
+			}
+			if what == "a sieve is filled" && db.locators.wanting() {
+				t.Error("the other sieve is not filled")
+			}
+		})
+	}
+}
+
+// withSpoiltWatches is a store with free pages, and a damaged one in the index of the
+// watches.
+func withSpoiltWatches(t *testing.T) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "vigil.db")
+	db, err := Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.keeper.stop()
+	err = errors.Join(newTower(db).Claim(t.Context(), "regtest"), db.Close())
+	other := raw(t, file)
+	other.SetMaxOpenConns(1)
+	for _, query := range []string{
+		`PRAGMA foreign_keys = 0`, `CREATE TABLE junk (content BLOB)`, `INSERT INTO junk VALUES (ZEROBLOB(4096 * 1000))`,
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000)
+		 INSERT INTO watches SELECT RANDOMBLOB(32), 0, i, 0 FROM n`, `DROP TABLE junk`,
+	} {
+		if err == nil {
+			_, err = other.ExecContext(t.Context(), query)
+		}
+	}
+	if err = errors.Join(err, other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, file, "watches_by_output")
+	return file
 }

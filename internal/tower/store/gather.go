@@ -104,19 +104,15 @@ func (d *density) take(most int) (found []int64) {
 // whether there may be others. It takes half of the time at most, and none while a
 // backup lasts: all that is written then stays in the log.
 func (db *DB) gather(ctx context.Context) (more bool, err error) {
-	if db.backups.Load() > 0 || time.Now().Before(db.gatherFrom) {
+	if db.backups.Load() > 0 || !db.keeper.gathering.over() {
 		return false, nil
 	}
-	defer func() {
-		if err != nil {
-			db.gatherFrom = time.Now().Add(gatherAgain)
-		}
-	}()
+	defer func() { db.keeper.gathering.after(err, gatherAgain) }()
 	ranges := db.density.take(gatheredAtOnce)
 	for _, r := range ranges {
 		for from, more := r*rangeSize, true; more; {
 			began := time.Now()
-			err := db.Update(ctx, func(x tower.Tx) (err error) {
+			err := db.updateAlone(ctx, func(x tower.Tx) (err error) {
 				from, more, err = x.(*tx).move(from, (r+1)*rangeSize)
 				return err
 			})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,10 @@ const (
 	// leastRoom is for how many keys a sieve is made at least, 2 bytes each: a store
 	// that grows from nothing reads its keys anew each time that it has outgrown one.
 	leastRoom = 100_000
+	// rememberAgain and trimAgain are for how long neither is tried again after it
+	// failed: what fails on a damaged page does so each time, after much work.
+	rememberAgain = time.Minute
+	trimAgain     = 10 * time.Minute
 	// spare is how many free pages may stay in the file.
 	spare = 256
 )
@@ -30,11 +35,12 @@ const (
 // back that deletions left. What fails is tried again; nothing depends on it but
 // time and room.
 type keeper struct {
-	cancel     context.CancelFunc
-	done       chan struct{}
-	gatherFrom time.Time    // nothing is moved before
-	backups    atomic.Int32 // that are being made
-	trimmed    uint64       // after which commit there was no room to give back
+	cancel  context.CancelFunc
+	done    chan struct{}
+	backups atomic.Int32 // that are being made
+	trimmed uint64       // after which commit there was no room to give back
+
+	remembering, gathering, trimming pause
 }
 
 func (k *keeper) start(db *DB) {
@@ -57,11 +63,10 @@ func (db *DB) keep(ctx context.Context) {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		more := false
-		if err := db.remember(ctx); err == nil {
-			more, _ = db.gather(ctx) // what is not counted whole would seem sparse
+		more := db.rememberAndGather(ctx)
+		if db.keeper.trimming.over() {
+			db.keeper.trimming.after(db.trim(ctx), trimAgain)
 		}
-		_ = db.trim(ctx)
 		_ = db.disperse(ctx)
 		if more {
 			continue
@@ -73,20 +78,41 @@ func (db *DB) keep(ctx context.Context) {
 	}
 }
 
-func (db *DB) remember(ctx context.Context) error {
-	if err := db.rememberRecents(ctx); err != nil {
-		return err
+// pause is for how long something is not tried again that failed.
+type pause struct{ until time.Time }
+
+func (p *pause) over() bool { return !time.Now().Before(p.until) }
+
+func (p *pause) after(err error, d time.Duration) {
+	if err != nil {
+		p.until = time.Now().Add(d)
 	}
+}
+
+// rememberAndGather says whether there may be more to gather. What is not counted whole
+// would seem sparse.
+func (db *DB) rememberAndGather(ctx context.Context) (more bool) {
+	if !db.keeper.remembering.over() {
+		return false
+	}
+	err := db.remember(ctx)
+	if db.keeper.remembering.after(err, rememberAgain); err == nil {
+		more, _ = db.gather(ctx)
+	}
+	return more
+}
+
+// remember fills what is not complete: what can't be read of one keeps no other empty.
+func (db *DB) remember(ctx context.Context) error {
+	err := db.rememberRecents(ctx)
 	if db.outputs.wanting() {
-		if err := db.sift(ctx, &db.outputs, outputKeys); err != nil {
-			return err
-		}
+		err = errors.Join(err, db.sift(ctx, &db.outputs, outputKeys))
 	}
 	if db.locators.wanting() {
 		db.density.reset()
-		return db.sift(ctx, &db.locators, db.density.keysAndRows())
+		err = errors.Join(err, db.sift(ctx, &db.locators, db.density.keysAndRows()))
 	}
-	return nil
+	return err
 }
 
 func (db *DB) rememberRecents(ctx context.Context) error {
@@ -156,14 +182,14 @@ var outputKeys = keys{
 // to the old sieve only was written before, and is committed or undone when the
 // first page is read.
 func (db *DB) sift(ctx context.Context, s *sieve, k keys) error {
-	err := db.Update(ctx, func(x tower.Tx) error {
-		var n uint64
+	var n uint64
+	err := db.View(ctx, func(x tower.Tx) error {
 		_, err := x.(*tx).one("count keys", k.count, nil, []any{&n})
-		if err == nil {
-			s.begin(max(leastRoom, n+n/4))
-		}
 		return err
 	})
+	if err == nil {
+		err = db.Update(ctx, func(tower.Tx) error { s.begin(max(leastRoom, n+n/4)); return nil })
+	}
 	for after := k.first; err == nil && after != nil; {
 		after, err = db.siftPage(ctx, s, k, after)
 	}
@@ -207,9 +233,7 @@ func (db *DB) giveBack(ctx context.Context) error {
 	free, err := db.free(ctx)
 	for err == nil && free > spare {
 		before := free
-		err = db.Update(ctx, func(x tower.Tx) error {
-			return x.(*tx).vacuum()
-		})
+		err = db.updateAlone(ctx, func(x tower.Tx) error { return x.(*tx).vacuum() })
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ const (
 // batch is what shares one commit.
 type batch struct {
 	began time.Time
+	// alone says that it is one function's, and nobody may join.
+	alone bool
 	// open says that there is a transaction; it has what so many functions
 	// did, and so many were played.
 	open         bool
@@ -51,6 +53,14 @@ func (db *DB) Update(ctx context.Context, f func(tower.Tx) error) error {
 	return named(err)
 }
 
+// updateAlone is Update in a transaction that nobody shares. SQLite commits nothing after
+// it has met a damaged page: what the keeper meets where it reads much costs no other's
+// commit.
+func (db *DB) updateAlone(ctx context.Context, f func(tower.Tx) error) error {
+	_, err := db.update(ctx, f, true)
+	return named(err)
+}
+
 // errAlone is what a function fails with that must be the first in its batch.
 var errAlone = errors.New("too much to do behind a savepoint")
 
@@ -67,6 +77,7 @@ func (db *DB) update(ctx context.Context, f func(tower.Tx) error, alone bool) (a
 		db.finish(b)
 		return false, err
 	}
+	b.alone = alone
 	err = db.play(ctx, b, f)
 	again = errors.Is(err, errAlone)
 	if errWait := b.wait(ctx); errWait != nil {
@@ -178,7 +189,7 @@ func (db *DB) undo(b *batch, why error) {
 
 // proceed hands the turn to the next writer, with the batch, or finishes it.
 func (db *DB) proceed(b *batch) {
-	if b.err == nil && b.played < maxBatch && time.Since(b.began) < maxBatchTime && db.line.hand() {
+	if b.err == nil && !b.alone && b.played < maxBatch && time.Since(b.began) < maxBatchTime && db.line.hand() {
 		return
 	}
 	db.finish(b)
