@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"strings"
 )
 
 // disabled is the answer to init; without a reason it accepts.
@@ -32,7 +33,8 @@ func (g *guard) init(_ context.Context, params json.RawMessage) (any, error) {
 		g.log.Warn("disabled: " + reason)
 	}
 	g.ready.Store(reason == "")
-	return disabled{reason}, nil
+	// lightningd escapes it once more on its way to whoever started the plugin.
+	return disabled{strings.ReplaceAll(reason, `"`, "'")}, nil
 }
 
 func parseInit(params json.RawMessage) (Config, error) {

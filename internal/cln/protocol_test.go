@@ -77,6 +77,7 @@ func TestInitNeverFails(t *testing.T) {
 		"accepted": {says(""), initParams, `{}`},
 		"no Init":  {nil, initParams, `{}`},
 		"reason":   {says("testnet3 is not supported"), initParams, `{"disable":"testnet3 is not supported"}`},
+		"quotes":   {says(`it is "x"`), initParams, `{"disable":"it is 'x'"}`},
 		"panic":    {func(context.Context, Config) string { panic("oh") }, initParams, `{"disable":"internal error; see the log"}`},
 		"array":    {says(""), `[]`, `{"disable":"init: json: cannot unmarshal array into Go value of type struct`},
 	}

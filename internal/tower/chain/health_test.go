@@ -183,7 +183,7 @@ func TestWhereBothBackendsFailEachIsNamed(t *testing.T) {
 	down := chaintest.New()
 	down.Fail(chaintest.TipCall, chaintest.Forever, errDown)
 	_, err := newPair(down, down).Tip(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "first: ") || !strings.Contains(err.Error(), "second: ") {
+	if err == nil || !strings.Contains(err.Error(), "first: ") || !strings.Contains(err.Error(), "; second: ") {
 		t.Errorf("it says %v", err)
 	}
 }

@@ -71,7 +71,7 @@ func (p *Pair) Tip(ctx context.Context) (Tip, error) {
 		}
 	}
 	if errs[0] != nil && errs[1] != nil {
-		return Tip{}, errors.Join(p.named(0, errs[0]), p.named(1, errs[1]))
+		return Tip{}, together(p.named(0, errs[0]), p.named(1, errs[1]))
 	}
 	longer := tips[1].Network == tips[0].Network && tips[1].Height > tips[0].Height
 	if errs[0] == nil && (errs[1] != nil || !longer) {
@@ -258,6 +258,9 @@ func either(first, second error) error {
 	case isMissing(second) && !isMissing(first):
 		return fmt.Errorf("%w (the other source: %s)", first, second.Error())
 	default:
-		return errors.Join(first, second)
+		return together(first, second)
 	}
 }
+
+// together is both errors in one line.
+func together(first, second error) error { return fmt.Errorf("%w; %w", first, second) }
