@@ -135,19 +135,32 @@ var errNoRoom = errors.New("it answers nothing else while a call waits: start it
 
 // probe is a short waitFor that also tells whether bitcoind answers others meanwhile:
 // it does not where a single thread answers calls, and would be taken. A block that
-// comes leaves that open.
+// comes leaves that open, and is told of at once.
 func (c *Client) probe(ctx context.Context, height uint32) (tip uint32, room bool, err error) {
-	waited := make(chan struct{})
+	asking, stop := context.WithCancel(ctx)
+	var took time.Duration
+	var errOther error
+	asked := make(chan struct{})
 	go func() {
-		defer close(waited)
-		tip, err = c.waitFor(ctx, height, probeFor)
+		defer close(asked)
+		took, errOther = c.other(asking)
 	}()
+	tip, err = c.waitFor(ctx, height, probeFor)
+	if err == nil && tip < height {
+		<-asked
+		err = errOther
+	}
+	stop()
+	<-asked
+	return tip, tip < height && took < probeFor/2, err
+}
+
+// other is how long bitcoind takes for another call, a moment after the one that waits.
+func (c *Client) other(ctx context.Context) (took time.Duration, err error) {
 	pause(ctx, probeFor/10)
 	asked := time.Now()
-	_, errOther := c.chainInfo(ctx)
-	took := time.Since(asked)
-	<-waited
-	return tip, tip < height && took < probeFor/2, errors.Join(err, errOther)
+	_, err = c.chainInfo(ctx)
+	return time.Since(asked), err
 }
 
 // subscribe listens to btcd until that fails; told says whether it ever worked.

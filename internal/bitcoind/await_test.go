@@ -78,6 +78,31 @@ func TestAwait(t *testing.T) {
 	}
 }
 
+// A block that comes while it is not known yet whether the node answers others is told of
+// before that is known.
+func TestAwaitTellsOfABlockBeforeItKnowsTheRoom(t *testing.T) {
+	w := &waiter{threads: make(chan struct{}, 3), height: 7, changed: make(chan struct{})}
+	silent, asked := make(chan struct{}), make(chan struct{}, 9)
+	speak := sync.OnceFunc(func() { close(silent) })
+	h := start(newClient(t, newNode(t, func(rw http.ResponseWriter, call string) {
+		if call == "getblockchaininfo" {
+			asked <- struct{}{}
+			<-silent
+		}
+		w.serve(rw, call)
+	})).Await)
+	t.Cleanup(speak)
+	within(t, "hint at the connection", h.wakes)
+	w.set(8)
+	within(t, "hint at a block that comes at once", h.wakes)
+	within(t, "question beside the call that waits", asked)
+	w.set(9)
+	within(t, "hint at a block while that is not answered", h.wakes)
+	speak()
+	h.stop(t)
+	w.set(99)
+}
+
 // Where one thread answers all calls, none is to wait.
 func TestAwaitLeavesTheLastThread(t *testing.T) {
 	_, h := newWaiter(t, 1)
