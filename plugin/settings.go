@@ -111,10 +111,11 @@ func (p *parser) fail(name, format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf("%s%s: %s", p.prefix, name, fmt.Sprintf(format, args...)))
 }
 
-func (p *parser) number(name string, least, most uint64) uint32 {
+// number is an option's, from least to most; why says more where it is none of these.
+func (p *parser) number(name string, least, most uint64, why ...string) uint32 {
 	n, err := strconv.ParseUint(p.raw[name], 10, 64)
 	if err != nil || n < least || n > most {
-		p.fail(name, "must be a whole number from %d to %d, is %q", least, most, p.raw[name])
+		p.fail(name, "must be a whole number from %d to %d, is %q%s", least, most, p.raw[name], strings.Join(why, ""))
 		return 0
 	}
 	return uint32(n) //nolint:gosec // most is at most 2^32-1
@@ -125,13 +126,8 @@ func (p *parser) number(name string, least, most uint64) uint32 {
 const mostLeastDelay = 42
 
 func (p *parser) leastDelay() uint32 {
-	const name = "min-to-self-delay"
-	n, err := strconv.ParseUint(p.raw[name], 10, 32)
-	if err != nil || n > mostLeastDelay {
-		p.fail(name, "must be a whole number from 0 to %d, is %q: python-teos's client says 20 of every channel and "+
-			"rust-teos's %d, and a tower that demands more guards none of them", mostLeastDelay, p.raw[name], mostLeastDelay)
-	}
-	return uint32(n)
+	return p.number("min-to-self-delay", 0, mostLeastDelay, ": python-teos's client says 20 of every channel and "+
+		"rust-teos's 42, and a tower that demands more guards none of them")
 }
 
 // network accepts lightningd's names and bitcoind's.

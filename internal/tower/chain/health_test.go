@@ -96,12 +96,20 @@ func (b *blockless) Block(ctx context.Context, height uint32) ([]byte, error) {
 	return b.Source.Block(ctx, height)
 }
 
-func TestABackendThatGivesNoBlocksIsTold(t *testing.T) {
+// inBlockless runs a test over a Pair of two of them, with a tower that has started.
+func inBlockless(t *testing.T, f func(r *rig, pair *chain.Pair, first, second *blockless)) {
+	t.Helper()
 	inOneBubble(t, 3, func(r *rig) {
 		first, second := &blockless{Source: r.chain}, &blockless{Source: r.chain}
 		pair := newPair(first, second)
 		r.source = pair
 		r.start()
+		f(r, pair, first, second)
+	})
+}
+
+func TestABackendThatGivesNoBlocksIsTold(t *testing.T) {
+	inBlockless(t, func(r *rig, pair *chain.Pair, first, second *blockless) {
 		first.shut.Store(true)
 		r.pass(10 * time.Minute)
 		r.wantFailing(pair, "after minutes", "first")
@@ -142,11 +150,7 @@ func TestABackendThatGivesHashesOnlyIsTold(t *testing.T) {
 // Whoever fails for a moment, and is not asked again for long, works as far as anybody
 // knows.
 func TestTwoMomentsAreNoLastingFailure(t *testing.T) {
-	inOneBubble(t, 3, func(r *rig) {
-		first, second := &blockless{Source: r.chain}, &blockless{Source: r.chain}
-		pair := newPair(first, second)
-		r.source = pair
-		r.start()
+	inBlockless(t, func(r *rig, pair *chain.Pair, first, second *blockless) {
 		r.pass(10 * time.Minute)
 		for range 2 {
 			first.shut.Store(true)
